@@ -1,0 +1,50 @@
+"""The catalogue's tables: one SQLite file, told apart by its application id, its schema numbered by user_version.
+
+`feature.name` is NULL for a feature nobody could name; such a feature still has a card, under its id. `number`
+ties the full-text tables to `feature`. There are two of those: `whole` knows English inflections ("letters" finds
+"letter"), `typed` holds the words as written, with prefix indexes, for a query that is still being typed.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x55534E47  # "USNG"
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE feature (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    sae TEXT NOT NULL,
+    name TEXT UNIQUE,
+    words TEXT NOT NULL,
+    provenance TEXT NOT NULL,
+    shown INTEGER NOT NULL CHECK (shown IN (0, 1) AND (shown = 0 OR name IS NOT NULL)),
+    frequency REAL,
+    max_activation REAL,
+    promoted TEXT NOT NULL,
+    suppressed TEXT NOT NULL,
+    detection REAL,
+    steers INTEGER CHECK (steers IN (0, 1))
+);
+CREATE INDEX feature_shown ON feature (shown, number);
+CREATE TABLE source (
+    number INTEGER PRIMARY KEY,
+    title TEXT NOT NULL UNIQUE
+);
+CREATE TABLE passage (
+    feature INTEGER NOT NULL REFERENCES feature (number),
+    rank INTEGER NOT NULL,
+    before TEXT NOT NULL,
+    token TEXT NOT NULL,
+    after TEXT NOT NULL,
+    activation REAL NOT NULL,
+    source INTEGER NOT NULL REFERENCES source (number),
+    PRIMARY KEY (feature, rank)
+) WITHOUT ROWID;
+CREATE VIRTUAL TABLE whole USING fts5 (
+    name, words, content='', tokenize='porter unicode61 remove_diacritics 2'
+);
+CREATE VIRTUAL TABLE typed USING fts5 (
+    name, words, content='', tokenize='unicode61 remove_diacritics 2', prefix='1 2 3'
+);
+"""

@@ -1,0 +1,180 @@
+"""The catalogue of a model's features: names, evidence and search, read from one SQLite file.
+
+The file is opened read-only and is never changed while open (its hash is in the manifest), so one connection
+serves every thread, one statement at a time.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sqlite3
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from types import MappingProxyType
+from typing import Any
+
+from undersong.catalogue.queries import ladder, plain_name, query_words
+from undersong.catalogue.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+from undersong.errors import WeightsFormat, WeightsMissing
+from undersong.wire import FeatureCard, Passage, SearchHit
+
+# A match in the name counts this many times a match in the words.
+NAME_WEIGHT, WORDS_WEIGHT = 8.0, 1.0
+
+_CARD = """
+SELECT number, id, name, provenance, sae, frequency, max_activation, promoted, suppressed, detection, steers
+FROM feature WHERE id = ?
+"""
+_PASSAGES = """
+SELECT before, token, after, activation, title FROM passage JOIN source ON source.number = passage.source
+WHERE feature = ? ORDER BY rank
+"""
+_HIT = "SELECT id, name, words, steers FROM feature WHERE id = ?"
+
+
+class Catalogue:
+    """Features of one set of SAEs. Open with `Catalogue.open(path)` or, where there is none, `Catalogue.empty()`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> Catalogue:
+        """Raises WeightsMissing if there is no such file, WeightsFormat if it is not a catalogue of this schema."""
+        if not path.is_file():
+            raise WeightsMissing(f"{path}: no such file; expected a feature catalogue")
+        connection = sqlite3.connect(_read_only_uri(path), uri=True, check_same_thread=False)
+        try:
+            _check(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection)
+
+    @classmethod
+    def empty(cls) -> Catalogue:
+        """A catalogue that knows no feature, for SAEs that came without one."""
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+        connection.executescript(SCHEMA)
+        return cls(connection)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def card(self, feature: str) -> FeatureCard | None:
+        """Everything known of the feature with that id, shown or not. An unnamed one goes by its id. Never a dose."""
+        with self._lock:
+            row = self._connection.execute(_CARD, (feature,)).fetchone()
+            if row is None:
+                return None
+            passages = self._connection.execute(_PASSAGES, (row[0],)).fetchall()
+        _, identity, name, provenance, sae, frequency, most, promoted, suppressed, detection, steers = row
+        return FeatureCard(
+            feature=identity,
+            name=name or identity,
+            provenance=provenance,
+            sae=sae,
+            frequency=frequency,
+            max_activation=most,
+            promoted=tuple(json.loads(promoted)),
+            suppressed=tuple(json.loads(suppressed)),
+            passages=tuple(Passage(*passage) for passage in passages),
+            detection=detection,
+            steers=_steers(steers),
+        )
+
+    def names(self) -> Mapping[str, str]:
+        """Id -> name of every feature that is shown to writers, in the catalogue's order."""
+        return self._names
+
+    def by_name(self, name: str) -> str | None:
+        """The id of the shown feature of exactly that name; case and spacing do not matter."""
+        return self._ids.get(plain_name(name))
+
+    def nearest_names(self, name: str, count: int = 3) -> tuple[str, ...]:
+        """Names that a mistyped one may have meant, the most similar first, then those that search finds."""
+        similar = difflib.get_close_matches(plain_name(name), self._ids, n=count, cutoff=0.6)
+        found = (hit.name for hit in self.search(name, count))
+        return tuple(dict.fromkeys([*similar, *found]))[:count]
+
+    def search(self, query: str, limit: int = 10) -> tuple[SearchHit, ...]:
+        """Shown features by plain words, best first: the exact name, then all words, prefixes, any word.
+
+        `query` is raw text; whatever is in it, this finds something or nothing and never raises.
+        """
+        hits: dict[str, SearchHit] = {}
+        if limit <= 0:
+            return ()
+        named = self.by_name(query)
+        if named is not None:
+            hits[named] = _hit(self._rows(_HIT, (named,))[0])
+        for rung in ladder(query_words(query)):
+            if len(hits) >= limit:
+                break
+            statement = (
+                f"SELECT id, feature.name, feature.words, steers FROM {rung.table} JOIN feature "
+                f"ON feature.number = {rung.table}.rowid WHERE {rung.table} MATCH ? "
+                f"ORDER BY bm25({rung.table}, {NAME_WEIGHT}, {WORDS_WEIGHT}), feature.number LIMIT ?"
+            )
+            for row in self._rows(statement, (rung.match, limit)):
+                hits.setdefault(row[0], _hit(row))
+        return tuple(hits.values())[:limit]
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        rows = self._rows("SELECT id, name FROM feature WHERE shown = 1 ORDER BY number", ())
+        return MappingProxyType(dict(rows))
+
+    @cached_property
+    def _ids(self) -> Mapping[str, str]:
+        return {name: identity for identity, name in self._names.items()}
+
+    def _rows(self, statement: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(statement, parameters).fetchall()
+
+
+def _read_only_uri(path: Path) -> str:
+    # immutable: no lock files beside the catalogue, so it opens on a read-only file system too.
+    return path.resolve().as_uri() + "?mode=ro&immutable=1"
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.DatabaseError as error:
+        raise WeightsFormat(f"{path}: expected a feature catalogue (SQLite), found {_beginning(path)}") from error
+    if application != APPLICATION_ID:
+        raise WeightsFormat(
+            f"{path}: expected a feature catalogue (application id {APPLICATION_ID:#x}), "
+            f"found another SQLite file (application id {application:#x})"
+        )
+    if version != SCHEMA_VERSION:
+        raise WeightsFormat(f"{path}: expected catalogue schema {SCHEMA_VERSION}, found {version}")
+    missing = {"feature", "source", "passage", "whole", "typed"} - tables
+    if missing:
+        raise WeightsFormat(f"{path}: expected the table {min(missing)!r}, found none of that name")
+
+
+def _beginning(path: Path) -> str:
+    with path.open("rb") as file:
+        first = file.read(16)
+    if first.startswith(b"SQLite format 3\x00"):
+        return f"a damaged SQLite file of {path.stat().st_size} bytes"
+    return f"a file that begins with {first!r}"
+
+
+def _hit(row: tuple[Any, ...]) -> SearchHit:
+    identity, name, words, steers = row
+    return SearchHit(feature=identity, name=name, words=words, steers=_steers(steers))
+
+
+def _steers(value: int | None) -> bool | None:
+    return None if value is None else bool(value)

@@ -1,0 +1,41 @@
+"""The `undersong` command: one file a subcommand, named in one table and imported when it is asked for.
+
+A subcommand's module has `add_arguments(parser)` and `run(arguments) -> int`. Only the one that was asked for is
+imported, since `serve` must answer its editor before it imports anything large.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from undersong import __version__
+from undersong.errors import UndersongError
+
+SUBCOMMANDS: dict[str, tuple[str, str]] = {
+    "serve": ("undersong.cli.serve", "the language server that an editor starts"),
+    "engine": ("undersong.cli.engine", "the process that owns the model; editors start it themselves"),
+    "demo": ("undersong.cli.demo", "the main job without an editor: open a draft, read it, steer a paragraph"),
+}
+"""name: (module, what it is)"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="undersong", description="The meaning that runs beneath a text.")
+    parser.add_argument("--version", action="version", version=f"undersong {__version__}")
+    subparsers = parser.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
+    asked = next((word for word in given if word in SUBCOMMANDS), None)
+    for name, (module, summary) in SUBCOMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        if name == asked:
+            importlib.import_module(module).add_arguments(subparser)
+    parsed = parser.parse_args(given)
+    try:
+        return int(importlib.import_module(SUBCOMMANDS[parsed.subcommand][0]).run(parsed))
+    except UndersongError as error:
+        print(f"undersong {parsed.subcommand}: {error.message}", file=sys.stderr)
+        return 2

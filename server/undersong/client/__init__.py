@@ -1,0 +1,1 @@
+"""How a front end finds an engine, or starts it, and talks to it. Knows neither LSP nor torch."""

@@ -1,0 +1,10 @@
+"""The language model: loading, reading with cached prefixes, steering, writing. Knows nothing of SAEs.
+
+load, language_model    a folder or hub name -> LanguageModel
+blocks, hook_points     any architecture's decoder blocks, and the names of their sites
+tokens                  text <-> tokens
+kv_cache, fork          WindowCache: one window of a draft, cropped and extended; forks for candidates
+interventions           deltas on the residual stream
+sampling, generation    writing, a token a step
+scoring, divergence     reading candidates again; how far steering moves the model
+"""

@@ -1,0 +1,334 @@
+"""The messages between front end and engine: the one file that both processes share.
+
+JSON over HTTP; every request is `POST /v1/<name>` with the request's fields as the body. Text crosses only as
+*prose paragraphs*: markup is removed by the front end, so nothing here is an offset into the user's file. Every
+span counts code points in the prose of one paragraph, half open.
+
+A client sends a draft once, then only what changed (`Splice` since `base_version`). An engine that no longer
+holds the base answers `resync` and the client sends the draft whole.
+
+Units: `presence` is the share of reference passages in which the feature is weaker, 0 to 1; `mean` and `peak` are
+activations in the SAE's own units; `strength` 1.0 is the largest dose whose 95th percentile of per-token KL from
+the unsteered model is 1 nat, -1.0 ablates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+PROTOCOL_VERSION = 1
+
+Priority = Literal["interactive", "background"]
+Operation = Literal["floor", "clamp", "add", "ablate"]
+WriteKind = Literal["continue", "rewrite"]
+Stop = Literal["sentence", "paragraph", "length"]
+EngineState = Literal["loading", "ready", "failed"]
+
+MIN_STRENGTH, MAX_STRENGTH = -1.0, 1.5
+
+
+# --- a draft, and what changed in it ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """Replace `removed` paragraphs from index `start` by `inserted` (the prose of each, markup removed)."""
+
+    start: int
+    removed: int
+    inserted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftUpdate:
+    """Brings the engine's copy of a draft from `base_version` to `version`; None: `splice` holds all of it."""
+
+    document: str
+    version: int
+    base_version: int | None
+    splice: Splice
+
+
+# --- reading ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """Read the paragraphs `wanted`, most urgent first. `watch`: ids or names always answered, however faint.
+
+    `received`: `serial` of the last reply about this draft that arrived. A client that cancels requests must say it,
+    so that the engine does not take a reply for delivered that was on its way; None: all arrived.
+    """
+
+    update: DraftUpdate
+    wanted: tuple[int, ...]
+    watch: tuple[str, ...] = ()
+    priority: Priority = "interactive"
+    received: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureReading:
+    """One feature in one stretch of prose. `peak_start:peak_end` is where it is strongest.
+
+    `share`: of all that its SAE reads in the stretch, how much this feature is (sum of strengths = 1).
+    """
+
+    feature: str
+    name: str
+    presence: float
+    mean: float
+    peak: float
+    peak_start: int
+    peak_end: int
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceReading:
+    start: int
+    end: int
+    features: tuple[FeatureReading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParagraphReading:
+    """What one paragraph carries. `key` is the hash of all that the model saw, so equal keys mean equal readings."""
+
+    index: int
+    key: str
+    features: tuple[FeatureReading, ...]
+    sentences: tuple[SentenceReading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReply:
+    """`pending`: paragraphs whose present reading this client has not been sent, in document order.
+
+    `serial` rises from reply to reply (see ReadRequest.received).
+    """
+
+    version: int
+    readings: tuple[ParagraphReading, ...]
+    pending: tuple[int, ...]
+    serial: int = 0
+
+
+# --- writing ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """A feature (id or exact name) and how far it is turned."""
+
+    feature: str
+    strength: float
+    operation: Operation = "floor"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """Replace `start:end` of one paragraph's prose; a continuation has start == end at the cursor.
+
+    `max_tokens` bounds each candidate, and so does the model's context (what is replaced must fit it too); `stop`
+    ends it earlier. A feature that several of the `dials` turn is turned once, by the first. The same request gives
+    the same text.
+    """
+
+    update: DraftUpdate
+    paragraph: int
+    start: int
+    end: int
+    kind: WriteKind
+    dials: tuple[Dial, ...]
+    candidates: int = 1
+    max_tokens: int = 48
+    stop: Stop = "sentence"
+    temperature: float = 0.8
+    top_p: float = 0.95
+    seed: int = 0
+    priority: Priority = "interactive"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Presence of a feature before (in the text replaced, or an unsteered continuation) and after."""
+
+    feature: str
+    name: str
+    strength: float
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a suggestion does, measured by reading it again with the unsteered model.
+
+    `fluency`: perplexity of an unsteered continuation over that of this text, both under the unsteered model
+    (1.0 = as fluent, 0.8 = 20 % less). `fit`: log probability per token (nats) of the text that follows given the
+    suggestion, minus the same given what it replaces (for a continuation: an unsteered one); None where nothing
+    follows.
+    """
+
+    effects: tuple[Effect, ...]
+    side_effects: tuple[Effect, ...]
+    fluency: float
+    fit: float | None
+    tokens: int
+    seed: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteProgress:
+    """`done` of `total` steps of `stage` ("dose", "write", "measure")."""
+
+    stage: str
+    done: int
+    total: int
+    event: Literal["progress"] = "progress"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteChunk:
+    """More text of one candidate, as it is made. Concatenated chunks equal the suggestion's text."""
+
+    candidate: int
+    text: str
+    event: Literal["chunk"] = "chunk"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """One finished candidate; the best comes first."""
+
+    candidate: int
+    text: str
+    receipt: Receipt
+    event: Literal["result"] = "result"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFailed:
+    """The stream ends with this when something went wrong after it had begun."""
+
+    code: str
+    message: str
+    event: Literal["failed"] = "failed"
+
+
+WriteEvent = WriteProgress | WriteChunk | WriteResult | WriteFailed
+
+
+# --- features --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    query: str
+    limit: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """`steers` None: not measured yet."""
+
+    feature: str
+    name: str
+    words: str
+    steers: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReply:
+    hits: tuple[SearchHit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CardRequest:
+    """`feature`: an id or an exact name."""
+
+    feature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Reference text in which a feature is strong; `token` is where it peaks."""
+
+    before: str
+    token: str
+    after: str
+    activation: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """What strength 1.0 means for one feature: delta norm, target activation, and the KL that was measured."""
+
+    norm: float
+    activation: float
+    kl_p95: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureCard:
+    feature: str
+    name: str
+    provenance: str
+    sae: str
+    frequency: float | None
+    max_activation: float | None
+    promoted: tuple[str, ...]
+    suppressed: tuple[str, ...]
+    passages: tuple[Passage, ...]
+    detection: float | None = None
+    steers: bool | None = None
+    dose: Dose | None = None
+
+
+# --- the engine itself -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRequest:
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`message` says what is being done while loading, or what failed."""
+
+    state: EngineState
+    message: str
+    version: str
+    protocol: int
+    model: str = ""
+    device: str = ""
+    dtype: str = ""
+    context: int = 0
+    saes: tuple[str, ...] = ()
+    clients: int = 0
+    memory_bytes: int = 0
+    progress: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The body of every answer that is not a success. `code` is that of a class in errors.py."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an engine listens: a Unix socket, or a loopback port with its token (kept in a 0600 file)."""
+
+    pid: int
+    version: str
+    socket: str | None = None
+    port: int | None = None
+    token: str | None = field(default=None, repr=False)

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from undersong.catalogue.build import write_catalogue
+from undersong.catalogue.schema import APPLICATION_ID
+from undersong.catalogue.store import Catalogue
+from undersong.errors import BadInput, WeightsFormat, WeightsMissing
+
+from .rows import PASSAGE, ROWS, row, small
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory):
+    opened = small(tmp_path_factory.mktemp("catalogue"))
+    yield opened
+    opened.close()
+
+
+# --- search ----------------------------------------------------------------------------------------------------
+
+SEARCHES = {
+    "a word of the list finds the feature": ("sadness", ["grief"]),
+    "the exact name comes before a word of another": ("ships", ["ships", "the sea"]),
+    "a name weighs more than a word": ("sea", ["the sea", "ships"]),
+    "an inflection finds the plain form": ("storms", ["wind"]),
+    "a plain form finds the inflection": ("sailor", ["ships"]),
+    "a prefix is enough": ("sadn", ["grief"]),
+    "case does not matter": ("LETTERS", ["letters"]),
+    "accents do not matter": ("cafe", ["café talk"]),
+    "an exact name of several words comes first": ("Wind  and Snow", ["wind and snow", "wind"]),
+    "a function word alone still finds a name": ("the", ["the sea"]),
+    "function words do not drown the others": ("the letters that she wrote", ["letters"]),
+    "all words before any word": ("wind winter", ["wind and snow", "wind"]),
+    "nothing typed finds nothing": ("", []),
+    "spaces find nothing": ("  \t\n", []),
+    "emoji find nothing": ("🙂👩‍👩‍👧", []),
+    "quotes are not syntax": ('"sea', ["the sea", "ships"]),
+    "operators are words": ("grief AND NOT (", ["grief"]),
+    "a column filter is words": ("name:grief*", ["grief"]),
+    "a lone surrogate is nothing": ("\ud800", []),
+    "a hidden feature is not found": ("hidden", []),
+    "an unnamed feature is not found": ("unnamed", []),
+    "an unknown word finds nothing": ("zebra", []),
+}
+
+
+@pytest.mark.parametrize("case", SEARCHES)
+def test_search(catalogue: Catalogue, case: str):
+    query, expected = SEARCHES[case]
+    assert [hit.name for hit in catalogue.search(query)] == expected
+
+
+@given(st.text(max_size=80), st.integers(-1, 4))
+def test_search_takes_any_text_and_keeps_the_limit(query: str, limit: int):
+    assert len(SMALL.search(query, limit)) <= max(limit, 0)
+
+
+def test_a_very_long_query_is_answered(catalogue: Catalogue):
+    assert [hit.name for hit in catalogue.search("grief " + "x" * 5_000_000)] == ["grief"]
+
+
+def test_a_hit_says_its_words_and_that_steering_is_not_measured(catalogue: Catalogue):
+    (hit,) = catalogue.search("sadness")
+    assert (hit.feature, hit.words, hit.steers) == ("p3.1", "sadness, sorrow, mourning, wept, tears", None)
+
+
+# --- names and cards -------------------------------------------------------------------------------------------
+
+
+def test_names_are_those_of_shown_features_only(catalogue: Catalogue):
+    assert dict(catalogue.names()) == {r.card.feature: r.card.name for r in ROWS if r.shown}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("grief", "p3.1"), (" The  SEA", "p3.2"), ("hidden", None), ("sea", None), ("p3.1", None), ("\ud800", None)],
+)
+def test_by_name_is_exact_but_for_case_and_spaces(catalogue: Catalogue, name: str, expected: str | None):
+    assert catalogue.by_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("greif", "grief"), ("letter", "letters"), ("sadness", "grief"), ("wind and sno", "wind and snow")],
+)
+def test_the_nearest_name_comes_first(catalogue: Catalogue, name: str, expected: str):
+    assert catalogue.nearest_names(name)[0] == expected
+
+
+def test_nothing_near_is_nothing(catalogue: Catalogue):
+    assert catalogue.nearest_names("qqqqqqqq") == ()
+
+
+def test_a_card_is_what_was_written(catalogue: Catalogue):
+    assert catalogue.card("p3.1") == ROWS[0].card
+    assert catalogue.card("p3.1").passages == (PASSAGE,)  # type: ignore[union-attr]
+
+
+def test_a_feature_that_is_not_shown_has_a_card_and_an_unnamed_one_goes_by_its_id(catalogue: Catalogue):
+    assert catalogue.card("3.8").name == "3.8"  # type: ignore[union-attr]
+    assert catalogue.card("3.9").name == "hidden"  # type: ignore[union-attr]
+
+
+def test_an_unknown_id_has_no_card(catalogue: Catalogue):
+    assert catalogue.card("p3.999") is None
+
+
+def test_several_threads_may_ask_at_once(catalogue: Catalogue):
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: (catalogue.search("sea"), catalogue.card("p3.2")), range(200)))
+    assert len(set(map(repr, answers))) == 1
+
+
+def test_an_empty_catalogue_answers():
+    empty = Catalogue.empty()
+    assert (empty.search("sea"), dict(empty.names()), empty.card("3.1"), empty.nearest_names("sea")) == (
+        (),
+        {},
+        None,
+        (),
+    )
+    empty.close()
+
+
+# --- files -----------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(WeightsMissing, match=r"nothing\.sqlite: no such file"):
+        Catalogue.open(tmp_path / "nothing.sqlite")
+
+
+def test_a_file_that_is_not_sqlite_is_refused(tmp_path: Path):
+    path = tmp_path / "catalogue.sqlite"
+    path.write_bytes(b"once upon a time" * 100)
+    with pytest.raises(WeightsFormat, match=r"expected a feature catalogue .* begins with b'once upon a time'"):
+        Catalogue.open(path)
+
+
+def test_another_sqlite_file_is_refused(tmp_path: Path):
+    path = tmp_path / "catalogue.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE feature (id)")
+    connection.close()
+    with pytest.raises(WeightsFormat, match="found another SQLite file"):
+        Catalogue.open(path)
+
+
+def test_another_schema_version_is_refused(tmp_path: Path):
+    path = tmp_path / "catalogue.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    with pytest.raises(WeightsFormat, match="expected catalogue schema 1, found 7"):
+        Catalogue.open(path)
+
+
+def test_a_truncated_catalogue_is_refused(tmp_path: Path):
+    small(tmp_path).close()
+    path = tmp_path / "catalogue.sqlite"
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(WeightsFormat, match="damaged SQLite file of 3000 bytes"):
+        Catalogue.open(path)
+
+
+def test_a_catalogue_opens_where_nothing_can_be_written(tmp_path: Path):
+    small(tmp_path).close()
+    (tmp_path / "catalogue.sqlite").chmod(0o400)
+    tmp_path.chmod(0o500)
+    opened = Catalogue.open(tmp_path / "catalogue.sqlite")
+    assert opened.search("grief")
+    opened.close()
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ((row("3.1", "grief"), row("3.2", "grief")), "in the catalogue already"),
+        ((row("3.1", "grief"), row("3.1", "sea")), "in the catalogue already"),
+        ((row("3.1", "Grief"),), "lower case"),
+        ((row("3.1", None, shown=True),), "cannot be shown"),
+    ],
+)
+def test_rows_that_cannot_be_told_apart_are_refused_and_leave_nothing(tmp_path: Path, rows, message: str):
+    with pytest.raises(BadInput, match=message):
+        write_catalogue(tmp_path / "c.sqlite", rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_for_hypothesis(catalogue: Catalogue):
+    global SMALL
+    SMALL = catalogue
