@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from undersong.text.common import common_prefix
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ([], [], 0),
+        ([1], [], 0),
+        ([1, 2, 3], [1, 2, 3], 3),
+        ([1, 2, 3], [1, 2], 2),
+        ([1, 2, 3], [9, 2, 3], 0),
+        ([1, 2, 3, 4, 5], [1, 2, 9, 4, 5], 2),
+    ],
+)
+def test_the_prefix_ends_at_the_first_difference(a: list[int], b: list[int], expected: int) -> None:
+    assert common_prefix(a, b) == expected
+    assert common_prefix(tuple(a), b) == expected
+
+
+@given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))
+def test_it_is_what_counting_one_by_one_gives(a: list[int], b: list[int]) -> None:
+    expected = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    assert common_prefix(a, b) == expected
