@@ -1,0 +1,119 @@
+"""How far steering moves the model: Kullback-Leibler divergence per token, in nats. What a dose is calibrated by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+from undersong.model.fork import ForkedLayer, growing_cache
+from undersong.model.interventions import Intervention, Steering
+from undersong.model.language_model import LanguageModel
+from undersong.model.sampling import Sampler, banned_bias, choose
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Divergence:
+    """`kl` [rows, tokens]: KL(steered || unsteered) at each token written, in nats; `ids` what was written."""
+
+    kl: Tensor
+    ids: list[list[int]]
+
+
+def kl_per_token(steered_logits: Tensor, base_logits: Tensor) -> Tensor:
+    """KL(steered || base) in nats [...] of two sets of logits [..., vocab]."""
+    steered = steered_logits.to(torch.float32).log_softmax(dim=-1)
+    base = base_logits.to(torch.float32).log_softmax(dim=-1)
+    return (steered.exp() * (steered - base)).sum(dim=-1).clamp_min(0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DivergenceStep:
+    """One token a row: `kl` [rows] in nats, `ids` the tokens chosen from the steered model."""
+
+    kl: Tensor
+    ids: list[int]
+
+
+def divergence_steps(
+    model: LanguageModel,
+    openings: Sequence[Sequence[int]],
+    interventions: Sequence[Intervention],
+    samplers: Sequence[Sampler],
+    *,
+    max_tokens: int,
+    max_fraction: float | None = 1.0,
+    banned: Collection[int] = (),
+) -> Iterator[DivergenceStep]:
+    """Steered text after each of `openings`, a token a step, and how far steering moved the model there.
+
+    Openings are equally long, at least one token. Each row has a twin in the same batch that is fed the same tokens
+    unsteered; their logits are compared. Steering acts as it does in Generation: at the last position of the opening,
+    then at what is written. A row's strength is its scale or targets.
+    """
+    rows, length = len(openings), len(openings[0])
+    if length < 1 or any(len(opening) != length for opening in openings) or len(samplers) != rows:
+        raise ValueError("divergence: expected openings of one length, at least 1, and a sampler for each")
+    bias = banned_bias(model, banned)
+    steering = Steering(model, [_with_twins(each, rows) for each in interventions], max_fraction)
+    with torch.inference_mode():
+        cache = _doubled(model, [list(opening[:-1]) for opening in openings])
+    fed = [opening[-1] for opening in openings]
+    for _ in range(min(max_tokens, model.context - length + 1)):
+        with torch.inference_mode():
+            with steering:
+                logits = model.logits(model.tensor([[token] for token in fed * 2]), cache)[:, -1]
+            steered, base = logits[:rows].to(torch.float32), logits[rows:]
+            fed = choose(steered if bias is None else steered + bias, samplers)
+            step = DivergenceStep(kl_per_token(steered, base), fed)
+        yield step
+
+
+def steered_divergence(
+    model: LanguageModel,
+    openings: Sequence[Sequence[int]],
+    interventions: Sequence[Intervention],
+    samplers: Sequence[Sampler],
+    *,
+    max_tokens: int,
+    max_fraction: float | None = 1.0,
+    banned: Collection[int] = (),
+) -> Divergence:
+    """All of `divergence_steps` at once."""
+    steps = list(
+        divergence_steps(
+            model, openings, interventions, samplers, max_tokens=max_tokens, max_fraction=max_fraction, banned=banned
+        )
+    )
+    if not steps:
+        return Divergence(torch.empty((len(openings), 0)), [[] for _ in openings])
+    ids = [list(written) for written in zip(*(step.ids for step in steps), strict=True)]
+    return Divergence(torch.stack([step.kl for step in steps], dim=1), ids)
+
+
+def _doubled(model: LanguageModel, prefixes: list[list[int]]) -> DynamicCache:
+    """The clean prefixes [rows, n] read once and held twice: rows to be steered, then their twins."""
+    single = growing_cache([])
+    if prefixes[0]:
+        model.body(input_ids=model.tensor(prefixes), past_key_values=single, use_cache=True)
+    layers: list[ForkedLayer] = []
+    for layer in single.layers:
+        assert isinstance(layer, DynamicLayer)
+        fork = ForkedLayer.of(layer, len(prefixes[0]), len(prefixes))
+        fork.batch_select_indices(torch.arange(2 * len(prefixes), device=model.device) % len(prefixes))
+        layers.append(fork)
+    return growing_cache(layers)
+
+
+def _with_twins(intervention: Intervention, rows: int) -> Intervention:
+    """The same for 2 x `rows` rows, of which the second half is left alone."""
+    scale = torch.ones(rows) if intervention.scale is None else intervention.scale.expand(rows)
+    targets = intervention.targets
+    return replace(
+        intervention,
+        scale=torch.cat([scale, torch.zeros_like(scale)]),
+        targets=targets if targets.ndim == 1 else torch.cat([targets.expand(rows, -1)] * 2),
+    )

@@ -1,0 +1,189 @@
+"""What one window of a draft has been read into: keys, values and residuals, cropped and extended with the text.
+
+Reading runs blocks 0..`top` only, the highest block whose residual anybody wants. Writing needs all of them:
+`complete` fills the keys and values of the blocks above from the stored residual of block `top`, without running the
+lower ones again.
+
+All layers are kept whole, sliding-window ones too (the attention mask alone limits what they see). That costs memory
+up to the context length and makes cropping exact: transformers' own sliding layer forgets what a crop would need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+from undersong.errors import BadText
+from undersong.model.blocks import skipped, tapped
+from undersong.model.fork import ForkedLayer, growing_cache
+from undersong.model.language_model import LanguageModel
+
+
+class WindowCache:
+    """One window: `ids` read so far, residuals at `taps`, keys and values.
+
+    `taps` are the layers whose residuals are kept; `top` is the highest. Either a method does all it says or, if it
+    raises, the window is as it was. Only the thread that runs the model may use it.
+    """
+
+    def __init__(self, model: LanguageModel, taps: Iterable[int]) -> None:
+        self.model = model
+        self.taps = tuple(sorted(set(taps)))
+        if not self.taps or not 0 <= self.taps[0] <= self.taps[-1] < model.n_layers:
+            raise ValueError(f"taps: expected layers from 0 to {model.n_layers - 1}, found {self.taps}")
+        self.top = self.taps[-1]
+        self.ids: list[int] = []
+        self._above = range(self.top + 1, model.n_layers)
+        self._lower: list[DynamicLayer] = [DynamicLayer() for _ in range(self.top + 1)]
+        self._upper: list[DynamicLayer] = [DynamicLayer() for _ in self._above]
+        self._residuals = {layer: _Rows() for layer in self.taps}
+
+    @property
+    def length(self) -> int:
+        return len(self.ids)
+
+    @property
+    def completed(self) -> int:
+        """How many tokens have keys and values in every block."""
+        return self._upper[0].get_seq_length() if self._upper else self.length
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, in bytes."""
+        kept = [tensor for layer in (*self._lower, *self._upper) for tensor in (layer.keys, layer.values)]
+        # A cropped tensor is a view: what it was cropped from is held until the next extension.
+        return sum(t.untyped_storage().nbytes() for t in kept if t is not None) + sum(
+            rows.nbytes for rows in self._residuals.values()
+        )
+
+    @torch.inference_mode()
+    def crop(self, n: int) -> None:
+        """Keep the first `n` tokens. ValueError unless 0 <= n <= length."""
+        if not 0 <= n <= self.length:
+            raise ValueError(f"crop: expected 0 to {self.length} tokens, found {n}")
+        _shorten(self._lower, n)
+        _shorten(self._upper, n)
+        for rows in self._residuals.values():
+            rows.length = n
+        del self.ids[n:]
+
+    @torch.inference_mode()
+    def extend(self, ids: Sequence[int]) -> dict[int, Tensor]:
+        """Read `ids` after what is there: {layer: residuals [len(ids), d_model]} at the taps, in fresh tensors.
+
+        BadText if the window would be longer than the model's context.
+        """
+        before = self.length
+        if before + len(ids) > self.model.context:
+            raise BadText(f"window: {before + len(ids)} tokens do not fit the model's context of {self.model.context}")
+        if not ids:
+            return {layer: self.residuals(layer, before) for layer in self.taps}
+        blocks = self.model.blocks
+        try:
+            with tapped(blocks, self.taps) as found, skipped(blocks, self._above):
+                self.model.body(
+                    input_ids=self.model.tensor([list(ids)]), past_key_values=growing_cache(self._lower), use_cache=True
+                )
+            fresh = {layer: found[layer][0] for layer in self.taps}
+            for layer, resid in fresh.items():
+                self._residuals[layer].append(resid, before, self.model.context)
+        except BaseException:
+            _shorten(self._lower, before)
+            for rows in self._residuals.values():
+                rows.length = before
+            raise
+        self.ids.extend(ids)
+        return fresh
+
+    def residuals(self, layer: int, start: int = 0, stop: int | None = None) -> Tensor:
+        """[stop - start, d_model] at a tapped layer: a view that the next crop and extend may overwrite."""
+        return self._residuals[layer].view(start, self.length if stop is None else stop, self.model)
+
+    @torch.inference_mode()
+    def complete(self, upto: int | None = None, limit: int | None = None) -> int:
+        """Fill keys and values above `top` for the first `upto` tokens (all), for at most `limit` more of them now.
+
+        Returns how many of the `upto` still lack them.
+        """
+        upto = self.length if upto is None else upto
+        start = self.completed
+        stop = upto if limit is None else min(upto, start + limit)
+        if stop > start:
+            self._fill(start, stop)
+        return max(0, upto - max(start, stop))
+
+    def _fill(self, start: int, stop: int) -> None:
+        # Stand-ins for the lower layers, cut to `start` tokens: the network reads positions and mask off them.
+        lower = [_view(layer, start) for layer in self._lower]
+        resid = self._residuals[self.top].view(start, stop, self.model)[None]
+        ids = self.model.tensor([self.ids[start:stop]])
+        try:
+            with skipped(self.model.blocks, range(self.top + 1), {self.top: resid}):
+                self.model.body(input_ids=ids, past_key_values=growing_cache([*lower, *self._upper]), use_cache=True)
+        except BaseException:
+            _shorten(self._upper, start)
+            raise
+
+    @torch.inference_mode()
+    def fork(self, n: int, rows: int) -> DynamicCache:
+        """A cache of the first `n` tokens for a batch of `rows`, all blocks; completes the window up to there first.
+
+        It begins as views of the window's tensors and copies them when it is first extended. Neither ever sees what
+        the other does afterwards: the window replaces its tensors, and never writes into them.
+        """
+        if not 0 <= n <= self.length:
+            raise ValueError(f"fork: expected 0 to {self.length} tokens, found {n}")
+        self.complete(n)
+        return growing_cache([ForkedLayer.of(layer, n, rows) for layer in (*self._lower, *self._upper)])
+
+
+def _shorten(layers: Iterable[DynamicLayer], n: int) -> None:
+    """Cut each layer that is longer than `n` tokens to `n`."""
+    for layer in layers:
+        surplus = layer.get_seq_length() - n
+        if surplus > 0 and n > 0:
+            layer.crop(-surplus)
+        elif surplus > 0:
+            layer.reset()
+
+
+def _view(layer: DynamicLayer, n: int) -> DynamicLayer:
+    cut = DynamicLayer()
+    if n > 0:
+        assert layer.keys is not None and layer.values is not None
+        cut.lazy_initialization(layer.keys, layer.values)
+        cut.keys, cut.values = layer.keys[..., :n, :], layer.values[..., :n, :]
+    return cut
+
+
+class _Rows:
+    """Residuals of one layer, one row a token, in a tensor with room to grow."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._held: Tensor | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return 0 if self._held is None else self._held.untyped_storage().nbytes()
+
+    def append(self, rows: Tensor, before: int, most: int) -> None:
+        """Put `rows` [n, d_model] after the first `before`; `most` is how long this can ever get."""
+        needed = before + len(rows)
+        if self._held is None or needed > len(self._held):
+            held = rows.new_empty((min(max(2 * needed, 64), most), rows.shape[1]))
+            if self._held is not None:
+                held[:before] = self._held[:before]
+            self._held = held
+        self._held[before:needed] = rows
+        self.length = needed
+
+    def view(self, start: int, stop: int, model: LanguageModel) -> Tensor:
+        if not 0 <= start <= stop <= self.length:
+            raise ValueError(f"residuals: expected a part of {self.length} tokens, found {start}..{stop}")
+        if self._held is None:
+            return torch.empty((0, model.d_model), device=model.device, dtype=model.dtype)
+        return self._held[start:stop]

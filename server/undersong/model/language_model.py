@@ -1,0 +1,143 @@
+"""A loaded causal language model, as the rest of the engine sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from undersong.errors import WeightsFormat
+from undersong.model.blocks import Blocks, find_blocks, skipped
+
+if TYPE_CHECKING:
+    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+
+# Under these names configurations state how many positions the model was made for.
+_CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length")
+
+
+@dataclass(slots=True, eq=False)
+class LanguageModel:
+    """A network in evaluation mode with what was found out about it.
+
+    `context` counts tokens. `sliding_window` is how many tokens the narrowest attention layers see, None where all
+    see all. `special_ids` are the tokens that stand for no text: those so named (`bos_id` and `eos_ids` among
+    them), and rows of the embedding that only round its size up.
+    """
+
+    network: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    blocks: Blocks
+    name: str
+    n_layers: int
+    d_model: int
+    vocab_size: int
+    context: int
+    sliding_window: int | None
+    bos_id: int | None
+    eos_ids: frozenset[int]
+    special_ids: frozenset[int]
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def body(self) -> nn.Module:
+        """The network without its head: tokens to the last hidden states."""
+        return self.network.base_model
+
+    @torch.inference_mode()
+    def unembed(self, resid: Tensor) -> Tensor:
+        """Logits [..., vocab_size] from the residual stream [..., d_model] after the last block.
+
+        The network itself does it, with its blocks skipped, so that the final norm, the head and any soft-capping are
+        its own. From an earlier layer's residual the same gives the logit lens.
+        """
+        flat = resid.reshape(-1, 1, self.d_model).to(self.device, self.dtype)
+        # One position a row: a positional embedding then never runs out.
+        ids = torch.zeros((flat.shape[0], 1), dtype=torch.long, device=self.device)
+        with skipped(self.blocks, range(self.n_layers), {self.n_layers - 1: flat}):
+            logits = self.network(input_ids=ids, use_cache=False).logits
+        return logits.reshape(*resid.shape[:-1], -1)
+
+    @torch.inference_mode()
+    def logits(self, ids: Tensor, cache: DynamicCache) -> Tensor:
+        """Logits [rows, n, vocab_size] of `ids` [rows, n] after what `cache` holds; the cache grows by n."""
+        return self.network(input_ids=ids, past_key_values=cache, use_cache=True).logits
+
+    def tensor(self, rows: list[list[int]]) -> Tensor:
+        """Token ids [rows, n] on the model's device."""
+        return torch.tensor(rows, dtype=torch.long, device=self.device)
+
+
+def describe(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> LanguageModel:
+    """A LanguageModel around a network and its tokenizer. WeightsFormat where they do not suit each other or us."""
+    network.eval().requires_grad_(False)
+    config: Any = network.config.get_text_config(decoder=True)
+    _check_cache(config, name)
+    embeddings: Any = network.get_input_embeddings()
+    vocab_size = int(embeddings.weight.shape[0])
+    known_ids = frozenset(tokenizer.get_vocab().values())
+    largest = max(known_ids, default=-1)
+    if largest >= vocab_size:
+        raise WeightsFormat(
+            f"{name}: the tokenizer is not this model's: expected token ids below {vocab_size}, found {largest}"
+        )
+    if not tokenizer.is_fast:
+        raise WeightsFormat(f"{name}: expected a tokenizer with a tokenizer.json (for offsets), found a slow one")
+    n_layers, d_model = int(config.num_hidden_layers), int(config.hidden_size)
+    eos: Any = getattr(network.generation_config, "eos_token_id", None)
+    bos: Any = tokenizer.bos_token_id
+    stated: list[Any] = [*(eos if isinstance(eos, list) else [eos]), tokenizer.eos_token_id]
+    eos_ids = {int(token) for token in stated if token is not None}
+    return LanguageModel(
+        network=network,
+        tokenizer=tokenizer,
+        blocks=find_blocks(network.base_model, n_layers, d_model, name),
+        name=name,
+        n_layers=n_layers,
+        d_model=d_model,
+        vocab_size=vocab_size,
+        context=_context(config, tokenizer, name),
+        sliding_window=_sliding_window(config),
+        # The tokenizer says whether texts begin with one; some configurations name a token that is never used so.
+        bos_id=bos,
+        eos_ids=frozenset(eos_ids),
+        special_ids=frozenset({*tokenizer.all_special_ids, *eos_ids, *(set(range(vocab_size)) - known_ids)}),
+        device=embeddings.weight.device,
+        dtype=embeddings.weight.dtype,
+    )
+
+
+def _check_cache(config: object, name: str) -> None:
+    """WeightsFormat unless each layer keeps keys and values of every token: others cannot be cropped and shared."""
+    from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+    for index, layer in enumerate(DynamicCache(config=config).layers):  # pyright: ignore[reportArgumentType]
+        if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer):
+            raise WeightsFormat(
+                f"{name}: expected attention that keeps keys and values of every token, "
+                f"found {type(layer).__name__} in block {index}"
+            )
+
+
+def _context(config: object, tokenizer: PreTrainedTokenizerBase, name: str) -> int:
+    for key in _CONTEXT_KEYS:
+        value = getattr(config, key, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    # A tokenizer without a limit states an absurdly large number.
+    if tokenizer.model_max_length < 10**9:
+        return tokenizer.model_max_length
+    raise WeightsFormat(
+        f"{name}: expected a context length in the configuration under one of {', '.join(_CONTEXT_KEYS)}"
+    )
+
+
+def _sliding_window(config: object) -> int | None:
+    layer_types = getattr(config, "layer_types", None)
+    window = getattr(config, "sliding_window", None) or getattr(config, "attention_chunk_size", None)
+    if layer_types is not None and not {"sliding_attention", "chunked_attention"} & set(layer_types):
+        return None
+    return window

@@ -1,0 +1,59 @@
+"""Reading a candidate again: how likely the unsteered model finds it, and what it carries, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from undersong.errors import BadText
+from undersong.model.blocks import tapped
+from undersong.model.kv_cache import WindowCache
+from undersong.model.language_model import LanguageModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """One continuation of n tokens: natural-log probability of each, float32 [n]; residuals {layer: [n, d_model]}."""
+
+    logprobs: Tensor
+    residuals: dict[int, Tensor]
+
+
+@torch.inference_mode()
+def score(
+    model: LanguageModel,
+    window: WindowCache,
+    n: int,
+    continuations: Sequence[Sequence[int]],
+    taps: Iterable[int] = (),
+) -> list[Scored]:
+    """`continuations` read after the first `n` >= 1 tokens of `window`, unsteered, teacher forced, as one batch.
+
+    Shorter rows are padded on the right, where nothing earlier sees it. BadText if the longest does not fit the
+    context.
+    """
+    if not 1 <= n <= window.length:
+        raise ValueError(f"score: expected 1 to {window.length} tokens to read after, found {n}")
+    if not continuations:
+        return []
+    taps = tuple(taps)
+    longest = max(len(continuation) for continuation in continuations)
+    if n + longest > model.context:
+        raise BadText(f"score: {n} + {longest} tokens do not fit the model's context of {model.context}")
+    last = window.ids[n - 1]
+    # The last token of the prompt goes in again, for the first token's probability.
+    rows = [[last, *ids, *[last] * (longest - len(ids))] for ids in continuations]
+    cache = window.fork(n - 1, len(rows))
+    with tapped(model.blocks, taps) as found:
+        logits = model.logits(model.tensor(rows), cache)  # [rows, longest + 1, vocab]
+    scored: list[Scored] = []
+    for row, ids in enumerate(continuations):
+        # Row by row: a float32 copy of the whole would be large for large vocabularies.
+        own = logits[row, : len(ids)].to(torch.float32)
+        picked = own.gather(1, model.tensor([list(ids)]).T)[:, 0]
+        residuals = {layer: found[layer][row, 1 : len(ids) + 1] for layer in taps}
+        scored.append(Scored(picked - own.logsumexp(dim=-1), residuals))
+    return scored

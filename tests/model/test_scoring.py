@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from tests.model.text import some_ids, whole
+from undersong.errors import BadText
+from undersong.model.kv_cache import WindowCache
+from undersong.model.language_model import LanguageModel
+from undersong.model.scoring import score
+
+Same = Callable[[Any, Any], None]
+
+IDS = some_ids(30)
+ROWS = [some_ids(9, 1), some_ids(3, 2), [], some_ids(6, 3)]
+
+
+def window_of(model: LanguageModel) -> WindowCache:
+    window = WindowCache(model, (1,))
+    window.extend(IDS)
+    return window
+
+
+@pytest.mark.parametrize("n", [1, 20, 30])
+def test_rows_of_any_length_get_the_plain_networks_log_probabilities(model: LanguageModel, same: Same, n: int) -> None:
+    for row, scored in zip(ROWS, score(model, window_of(model), n, ROWS), strict=True):
+        logits = whole(model, IDS[:n] + row)[1][n - 1 : n - 1 + len(row)]
+        same(scored.logprobs, logits.log_softmax(-1).gather(1, torch.tensor([row]).T.long())[:, 0])
+        assert scored.residuals == {}
+
+
+def test_the_same_pass_gives_the_residuals_of_the_continuation(model: LanguageModel, same: Same) -> None:
+    for row, scored in zip(ROWS, score(model, window_of(model), 20, ROWS, taps=(0, 2)), strict=True):
+        expected = whole(model, IDS[:20] + row)[0]
+        assert set(scored.residuals) == {0, 2}
+        for layer in (0, 2):
+            same(scored.residuals[layer], expected[layer][20:])
+
+
+def test_the_window_stays_as_it_was(llama: LanguageModel) -> None:
+    window = window_of(llama)
+    first = score(llama, window, 25, ROWS)
+    second = score(llama, window, 25, ROWS)
+    assert window.ids == IDS
+    assert all(torch.equal(a.logprobs, b.logprobs) for a, b in zip(first, second, strict=True))
+
+
+def test_no_continuations_are_no_work(llama: LanguageModel) -> None:
+    assert score(llama, window_of(llama), 25, []) == []
+
+
+def test_more_than_the_context_is_refused(llama: LanguageModel) -> None:
+    with pytest.raises(BadText, match="30 \\+ 99 tokens do not fit the model's context of 128"):
+        score(llama, window_of(llama), 30, [some_ids(99)])
+    assert len(score(llama, window_of(llama), 30, [some_ids(98)])[0].logprobs) == 98
