@@ -1,0 +1,142 @@
+"""An engine over HTTP: a Unix socket on this machine, or a loopback port with a token.
+
+Requests are the messages of wire.py as JSON; a suggestion is a stream of lines, one event each. Dropping the
+connection is how work is cancelled: the engine sees it between two steps.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import httpx2
+from cattrs import Converter
+
+from undersong.errors import BadInput, EngineUnavailable, from_code
+from undersong.wire import (
+    CardRequest,
+    CloseRequest,
+    Endpoint,
+    Failure,
+    FeatureCard,
+    Health,
+    ReadReply,
+    ReadRequest,
+    SearchReply,
+    SearchRequest,
+    WriteChunk,
+    WriteEvent,
+    WriteFailed,
+    WriteProgress,
+    WriteRequest,
+    WriteResult,
+)
+
+T = TypeVar("T")
+_converter = Converter()
+_JSON = {"content-type": "application/json"}
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_EVENTS: dict[str, type[WriteEvent]] = {
+    "progress": WriteProgress,
+    "chunk": WriteChunk,
+    "result": WriteResult,
+    "failed": WriteFailed,
+}
+# No time limit on answers: a long read or a suggestion takes what it takes, and the person can cancel it.
+_TIMEOUT = httpx2.Timeout(None, connect=5.0)
+
+
+class HttpEngine:
+    """`EngineClient` over one endpoint."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        headers = {} if endpoint.token is None else {"authorization": f"Bearer {endpoint.token}"}
+        if endpoint.socket is not None:
+            transport, base_url = httpx2.AsyncHTTPTransport(uds=endpoint.socket), "http://undersong"
+        else:
+            transport, base_url = httpx2.AsyncHTTPTransport(), f"http://127.0.0.1:{endpoint.port}"
+        self._http = httpx2.AsyncClient(transport=transport, base_url=base_url, headers=headers, timeout=_TIMEOUT)
+
+    async def read(self, request: ReadRequest) -> ReadReply:
+        return await self._ask("read", request, ReadReply)
+
+    async def search(self, request: SearchRequest) -> SearchReply:
+        return await self._ask("search", request, SearchReply)
+
+    async def card(self, request: CardRequest) -> FeatureCard:
+        return await self._ask("card", request, FeatureCard)
+
+    async def close_document(self, request: CloseRequest) -> None:
+        await self._ask("close", request, dict)
+
+    async def health(self) -> Health:
+        """The engine's state now, without attaching."""
+        try:
+            answer = await self._http.get("/v1/health")
+        except httpx2.TransportError as error:
+            raise _gone(error) from error
+        return _decoded(answer, Health)
+
+    async def write(self, request: WriteRequest) -> AsyncIterator[WriteEvent]:
+        async with aclosing(self._lines("POST", "/v1/write", _encoded(request))) as lines:
+            async for line in lines:
+                event: dict[str, Any] = json.loads(line)
+                yield _converter.structure(event, _EVENTS[event["event"]])
+
+    async def status(self) -> AsyncIterator[Health]:
+        async with aclosing(self._lines("GET", "/v1/status", None)) as lines:
+            async for line in lines:
+                yield _converter.structure(json.loads(line), Health)
+        raise EngineUnavailable("the engine has ended")
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _ask(self, name: str, request: Any, answer_type: type[T]) -> T:
+        try:
+            answer = await self._http.post(f"/v1/{name}", content=_encoded(request), headers=_JSON)
+        except httpx2.TransportError as error:
+            raise _gone(error) from error
+        return _decoded(answer, answer_type)
+
+    async def _lines(self, method: str, path: str, body: bytes | None) -> AsyncGenerator[str]:
+        try:
+            async with self._http.stream(method, path, content=body, headers=_JSON) as answer:
+                if answer.status_code != 200:
+                    await answer.aread()
+                    _decoded(answer, dict)
+                async for line in answer.aiter_lines():
+                    if line:
+                        yield line
+        except httpx2.TransportError as error:
+            raise _gone(error) from error
+
+
+def _encoded(request: Any) -> bytes:
+    """A wire message as JSON. Half a character, which an editor may send, has no UTF-8 form: U+FFFD stands for it."""
+    try:
+        text = json.dumps(asdict(request), ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise BadInput(f"a request may hold finite numbers only: {error}") from error
+    return (text if text.isascii() else _SURROGATE.sub("\ufffd", text)).encode()
+
+
+def _decoded(answer: httpx2.Response, answer_type: type[T]) -> T:
+    """The answer as its type, or the error that the engine named."""
+    try:
+        body = answer.json()
+        if answer.status_code == 200:
+            return _converter.structure(body, answer_type)
+        failed = _converter.structure(body, Failure)
+    except Exception as error:
+        # Something else may listen at a port that an engine had.
+        raise EngineUnavailable(f"what answered ({answer.status_code}) is no engine of this version") from error
+    raise from_code(failed.code, failed.message)
+
+
+def _gone(error: Exception) -> EngineUnavailable:
+    return EngineUnavailable(f"the engine cannot be reached ({type(error).__name__})")

@@ -1,0 +1,5 @@
+"""The engine's requests: one file and one line each. A module's `register(app)` adds its route."""
+
+HANDLERS: dict[str, str] = {
+    name: f"undersong.engine.handlers.{name}" for name in ("read", "write", "search", "card", "close", "health")
+}

@@ -1,0 +1,67 @@
+"""Presence: how strongly a stretch of prose carries a feature, as a share of reference passages.
+
+A feature's strength in a stretch is the sum of its activations over the stretch's tokens divided by
+(n_tokens + PSEUDO_TOKENS): a mean, drawn towards zero in very short stretches so that a two-word paragraph is not
+extreme. The reference holds, for each feature, the quantiles of that figure over paragraphs of the reference corpus;
+presence interpolates between them. Passage-level dictionaries encode the mean residual of the whole stretch, drawn
+in the same way towards an ordinary one (SAE.pool); their figure is that activation itself.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from undersong.errors import WeightsFormat
+
+PSEUDO_TOKENS = 8
+LEVELS = (0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 1.0)
+"""Where references keep quantiles: most features are silent in most passages, so the upper tail is what matters."""
+DENSE = 0.08
+"""A feature active in more than this share of the reference (tokens, or passages) is not shown: it tells little."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """`levels`: [n_levels] rising; `quantiles`: [d_sae, n_levels]; `frequency`, `maximum`: [d_sae]."""
+
+    levels: torch.Tensor
+    quantiles: torch.Tensor
+    frequency: torch.Tensor
+    maximum: torch.Tensor
+
+    def presence(self, features: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """features: [k] indices, values: [k] strengths -> [k] shares in 0..1."""
+        marks = self.quantiles[features]
+        reached = (values[:, None] >= marks).sum(dim=1)
+        low = (reached - 1).clamp(min=0)
+        high = reached.clamp(max=len(self.levels) - 1)
+        bottom = torch.where(reached > 0, marks.gather(1, low[:, None])[:, 0], torch.zeros_like(values))
+        bottom_level = torch.where(reached > 0, self.levels[low], torch.zeros_like(values))
+        top = marks.gather(1, high[:, None])[:, 0]
+        span = (top - bottom).clamp(min=1e-9)
+        share = ((values - bottom) / span).clamp(0, 1)
+        between = bottom_level + share * (self.levels[high] - bottom_level)
+        # A feature that is silent here is not present, whatever the quantiles' zeros say.
+        return torch.where(values > 0, between, torch.zeros_like(between))
+
+
+def load_reference(path: Path, d_sae: int) -> Reference:
+    """Read `reference.safetensors`. Raises WeightsFormat with what was expected and found."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            levels = json.loads((file.metadata() or {}).get("levels", "null"))
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise WeightsFormat(f"{path}: expected a safetensors file of reference statistics, found {error}") from error
+    if not isinstance(levels, list) or not all(isinstance(level, int | float) for level in levels):
+        raise WeightsFormat(f"{path}: expected levels (a list of numbers) in its metadata, found {levels!r}")
+    expected = {"frequency": (d_sae,), "max": (d_sae,), "presence_quantiles": (d_sae, len(levels))}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if found != expected or not levels or levels != sorted(levels):
+        raise WeightsFormat(f"{path}: expected rising levels and tensors {expected}, found levels {levels} and {found}")
+    return Reference(torch.tensor(levels), tensors["presence_quantiles"], tensors["frequency"], tensors["max"])

@@ -1,0 +1,295 @@
+"""Reading: what each paragraph carries.
+
+1. The paragraph's atoms (sentences) that have no codes yet are found; each belongs to one window (windows.py).
+2. The window's KV cache is cropped to the common prefix and extended, chunk by chunk, up to the atom's end; only
+   the blocks up to the highest SAE that reads are run.
+3. Each reading SAE encodes the new tokens; of an atom only the active features are kept (sum, peak, where).
+   Passage-level dictionaries keep the sum of residuals instead, since they encode means.
+4. Codes are summed over sentences and paragraphs, turned into presence (presence.py), and the most telling
+   features are answered.
+
+Codes are kept by the hash of all that the model saw, windows by their ids: undo, redo, reopening and other editors
+come from there. Both are bounded by bytes, the least recently used give way.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import torch
+
+from undersong.engine.drafts import Outline
+from undersong.engine.loading import Dictionary, Loaded
+from undersong.engine.passages import Atom
+from undersong.engine.presence import PSEUDO_TOKENS
+from undersong.engine.ranking import Tally, ranked
+from undersong.model.kv_cache import WindowCache
+from undersong.text.common import common_prefix
+from undersong.text.span import Span
+from undersong.wire import FeatureReading, ParagraphReading, SentenceReading
+
+CHUNK = 128
+"""Tokens per step: what the device does between two looks at the agenda."""
+WINDOW_BYTES = 256 << 20
+CODE_BYTES = 256 << 20
+FEATURES_PER_PARAGRAPH, FEATURES_PER_SENTENCE = 16, 6
+SENTENCES_PER_STEP = 16
+WORTH_REUSING = 8
+"""A window that shares fewer first tokens than this is read anew rather than cropped: its text serves another place."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AtomCodes:
+    """What one atom carries. `sparse`: per token-grain SAE; `pooled`: per layer the residuals' sum, [d_model]."""
+
+    sparse: dict[str, SparseCodes]
+    pooled: dict[int, torch.Tensor]
+    n_tokens: int
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, in bytes, roughly."""
+        sparse = sum(512 + 24 * len(codes.features) for codes in self.sparse.values())
+        return 512 + sparse + sum(tensor.nbytes for tensor in self.pooled.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseCodes:
+    """Active features of one atom: `features` rising, their `sums`, `peaks`, and the token `where` they peak: [k]."""
+
+    features: torch.Tensor
+    sums: torch.Tensor
+    peaks: torch.Tensor
+    where: torch.Tensor
+
+
+class Reader:
+    """Owns the windows and the codes. Used on the device thread only."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self._taps = sorted({d.sae.hook_layer for d in loaded.reading})
+        self._windows: list[WindowCache] = []
+        self._codes: OrderedDict[bytes, AtomCodes] = OrderedDict()
+        self._code_bytes = 0
+        self._tokens_read = 0
+
+    @property
+    def tokens_read(self) -> int:
+        """Tokens that the model was run on so far: the cost that tests and benchmarks compare."""
+        return self._tokens_read
+
+    @property
+    def nbytes(self) -> int:
+        return self._code_bytes + sum(window.nbytes for window in self._windows)
+
+    def read(
+        self, outline: Outline, wanted: Sequence[int], watch: Sequence[str]
+    ) -> Generator[None, None, tuple[ParagraphReading, ...]]:
+        """Steps; returns the readings of the paragraphs wanted."""
+        readings: list[ParagraphReading] = []
+        for paragraph in wanted:
+            codes = yield from self._encode_paragraph(outline, paragraph)
+            readings.append((yield from self._reading(outline, paragraph, codes, watch)))
+            yield None
+        return tuple(readings)
+
+    def window(self, ids: Sequence[int]) -> Generator[None, None, WindowCache]:
+        """Steps; returns a window whose first tokens are `ids`. Use it before the next step: others crop it."""
+        while True:
+            window = self._nearest(ids)
+            shared = common_prefix(window.ids, ids)
+            if shared == len(ids):
+                return window
+            if shared < window.length:
+                window.crop(shared)
+            new = ids[shared : shared + CHUNK]
+            window.extend(new)
+            self._tokens_read += len(new)
+            if shared + len(new) < len(ids):
+                yield None
+
+    def prompt_ids(self, atoms: Sequence[Atom]) -> list[int]:
+        """BOS and the ids of `atoms`, as every window begins."""
+        bos = self.loaded.model.bos_id
+        return [*([] if bos is None else [bos]), *(i for atom in atoms for i in atom.ids)]
+
+    def _nearest(self, ids: Sequence[int]) -> WindowCache:
+        """The window that shares the most first tokens, moved to the end of the line; a new one if none is near."""
+        best, most = None, min(WORTH_REUSING, len(ids)) - 1
+        for window in self._windows:
+            shared = common_prefix(window.ids, ids)
+            if shared > most:
+                best, most = window, shared
+        if best is None:
+            best = WindowCache(self.loaded.model, self._taps)
+        else:
+            self._windows.remove(best)
+        self._windows.append(best)
+        while len(self._windows) > 1 and sum(window.nbytes for window in self._windows) > WINDOW_BYTES:
+            self._windows.pop(0)
+        return best
+
+    def _encode_paragraph(self, outline: Outline, paragraph: int) -> Generator[None, None, dict[int, AtomCodes]]:
+        """Steps; returns the codes of the paragraph's atoms. Held here, so that no other job's reading drops them."""
+        atoms = outline.paragraph_atoms(paragraph)
+        codes = {a: known for a in atoms if (known := self._known(outline.keys[a])) is not None}
+        missing = [a for a in atoms if a not in codes]
+        while missing:
+            home = outline.windows[outline.homes[missing[0]]]
+            here = [a for a in missing if outline.homes[a] == outline.homes[missing[0]]]
+            seen = outline.atoms[home.lead : here[-1] + 1]
+            window = yield from self.window(self.prompt_ids(seen))
+            codes |= self._encode_atoms(outline, window, home.lead, here)
+            missing = missing[len(here) :]
+            if missing:
+                yield None
+        return codes
+
+    def _encode_atoms(
+        self, outline: Outline, window: WindowCache, lead: int, here: Sequence[int]
+    ) -> dict[int, AtomCodes]:
+        """Encode the run of atoms from the first to the last of `here`, and keep each one's codes."""
+        position = len(self.prompt_ids(outline.atoms[lead : here[0]]))
+        first = position
+        ranges: list[tuple[int, range]] = []
+        for a in range(here[0], here[-1] + 1):
+            atom = outline.atoms[a]
+            skipped = _break_tokens(atom)
+            ranges.append((a, range(position + skipped, position + len(atom.ids))))
+            position += len(atom.ids)
+        wanted = set(here)
+        encoded: dict[str, torch.Tensor] = {}
+        residuals = {layer: window.residuals(layer, first, position) for layer in self._taps}
+        for dictionary in self.loaded.reading:
+            if dictionary.sae.grain == "token":
+                encoded[dictionary.sae.id] = dictionary.sae.encode(residuals[dictionary.sae.hook_layer])
+        pooled_layers = {d.sae.hook_layer for d in self.loaded.reading if d.sae.grain == "passage"}
+        found: dict[int, AtomCodes] = {}
+        for a, tokens in ranges:
+            if a not in wanted:
+                continue
+            rows = slice(tokens.start - first, tokens.stop - first)
+            offset = len(outline.atoms[a].ids) - len(tokens)
+            sparse = {name: _sparse(acts[rows], offset) for name, acts in encoded.items()}
+            pooled = {layer: residuals[layer][rows].float().sum(dim=0).cpu() for layer in pooled_layers}
+            found[a] = AtomCodes(sparse, pooled, len(tokens))
+            self._keep(outline.keys[a], found[a])
+        return found
+
+    def _known(self, key: bytes) -> AtomCodes | None:
+        if key in self._codes:
+            self._codes.move_to_end(key)
+        return self._codes.get(key)
+
+    def _keep(self, key: bytes, codes: AtomCodes) -> None:
+        # Equal keys are read once, but two jobs may have been reading the same text.
+        replaced = self._codes.pop(key, None)
+        self._code_bytes += codes.nbytes - (0 if replaced is None else replaced.nbytes)
+        self._codes[key] = codes
+        while self._code_bytes > CODE_BYTES and len(self._codes) > 1:
+            _, dropped = self._codes.popitem(last=False)
+            self._code_bytes -= dropped.nbytes
+
+    def _reading(
+        self, outline: Outline, paragraph: int, codes: dict[int, AtomCodes], watch: Sequence[str]
+    ) -> Generator[None, None, ParagraphReading]:
+        """Steps (a paragraph may have a thousand sentences); returns what the codes add up to."""
+        atoms = [(outline.atoms[a], codes[a]) for a in outline.paragraph_atoms(paragraph)]
+        by_sentence: OrderedDict[Span, list[tuple[Atom, AtomCodes]]] = OrderedDict()
+        for atom, code in atoms:
+            by_sentence.setdefault(atom.sentence, []).append((atom, code))
+        sentences: list[SentenceReading] = []
+        for number, (span, group) in enumerate(by_sentence.items(), start=1):
+            features = self._features(group, FEATURES_PER_SENTENCE, watch)
+            sentences.append(SentenceReading(span.start, span.end, features))
+            if number % SENTENCES_PER_STEP == 0:
+                yield None
+        features = self._features(atoms, FEATURES_PER_PARAGRAPH, watch)
+        key = outline.paragraph_key(paragraph)
+        return ParagraphReading(paragraph, blake2b(key, digest_size=16).hexdigest(), features, tuple(sentences))
+
+    def _features(
+        self, atoms: Sequence[tuple[Atom, AtomCodes]], limit: int, watch: Sequence[str]
+    ) -> tuple[FeatureReading, ...]:
+        """The `limit` most telling features of a stretch, and those watched, over all reading dictionaries."""
+        found: list[tuple[float, FeatureReading]] = []
+        for dictionary in self.loaded.reading:
+            tally = tally_of(dictionary, [codes for _, codes in atoms])
+            watched = [int(f.rpartition(".")[2]) for f in watch if f.rpartition(".")[0] == dictionary.sae.id]
+            for item in ranked(dictionary, tally, limit, watched):
+                start, end = _peak_span(atoms, dictionary.sae.id, item.index)
+                feature = f"{dictionary.sae.id}.{item.index}"
+                found.append(
+                    (
+                        item.score,
+                        FeatureReading(
+                            feature,
+                            self.loaded.name(feature),
+                            item.presence,
+                            item.value,
+                            item.peak,
+                            start,
+                            end,
+                            item.share,
+                        ),
+                    )
+                )
+        found.sort(key=lambda scored: -scored[0])
+        kept = found[:limit] + [scored for scored in found[limit:] if scored[1].feature in watch]
+        return tuple(reading for _, reading in kept)
+
+
+def tally_of(dictionary: Dictionary, codes: Sequence[AtomCodes]) -> Tally:
+    """Strength of every feature of one dictionary over a stretch of atoms: [d_sae] values and peaks."""
+    sae = dictionary.sae
+    n_tokens = sum(code.n_tokens for code in codes)
+    if sae.grain == "passage":
+        if n_tokens == 0:
+            return Tally(torch.zeros(sae.d_sae), torch.zeros(sae.d_sae))
+        total = torch.stack([code.pooled[sae.hook_layer] for code in codes]).sum(dim=0)
+        values = sae.encode(sae.pool(total, n_tokens))[0].float().cpu()
+        return Tally(values, values)
+    values, peaks = torch.zeros(sae.d_sae), torch.zeros(sae.d_sae)
+    for code in codes:
+        sparse = code.sparse[sae.id]
+        values[sparse.features] += sparse.sums
+        peaks[sparse.features] = torch.maximum(peaks[sparse.features], sparse.peaks)
+    return Tally(values / (n_tokens + PSEUDO_TOKENS), peaks)
+
+
+def _break_tokens(atom: Atom) -> int:
+    """How many first tokens are the paragraph break: they belong to no prose and count nowhere."""
+    if not atom.opens_paragraph:
+        return 0
+    return next((n for n, span in enumerate(atom.token_spans) if len(span)), len(atom.ids))
+
+
+def _sparse(acts: torch.Tensor, offset: int) -> SparseCodes:
+    """acts: [n_tokens, d_sae] of one atom; `offset`: tokens of the atom before them."""
+    if acts.shape[0] == 0:
+        empty = torch.zeros(0)
+        return SparseCodes(empty.long(), empty, empty, empty.long())
+    peaks, where = acts.float().max(dim=0)
+    features = peaks.nonzero()[:, 0]
+    sums = acts.float().sum(dim=0)[features]
+    return SparseCodes(features.cpu(), sums.cpu(), peaks[features].cpu(), (where[features] + offset).cpu())
+
+
+def _peak_span(atoms: Sequence[tuple[Atom, AtomCodes]], sae: str, index: int) -> tuple[int, int]:
+    """Where in the prose a feature is strongest; a passage-level feature holds the whole stretch."""
+    best, place = 0.0, None
+    for atom, codes in atoms:
+        sparse = codes.sparse.get(sae)
+        if sparse is None:
+            continue
+        at = int(torch.searchsorted(sparse.features, index))
+        if at < len(sparse.features) and int(sparse.features[at]) == index and float(sparse.peaks[at]) > best:
+            best, place = float(sparse.peaks[at]), atom.token_spans[int(sparse.where[at])]
+    if place is not None:
+        return place.start, place.end
+    spans = [atom.sentence for atom, _ in atoms]
+    return (spans[0].start, spans[-1].end) if spans else (0, 0)

@@ -1,0 +1,164 @@
+"""Weights that cannot be used are refused with a code and a text; what is only a cache never stops anything."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.support.tiny_models import write_sae, write_weights
+from undersong.engine import reference
+from undersong.engine.engine import _translated
+from undersong.engine.loading import load
+from undersong.engine.presence import LEVELS, Reference, load_reference
+from undersong.engine.weights import find_default
+from undersong.errors import BadWeights, HashMismatch, OutOfMemory, WeightsFormat
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder of weights that may be spoilt, and a cache of its own."""
+    monkeypatch.setenv("UNDERSONG_CACHE_DIR", str(tmp_path / "cache"))
+    return write_weights(tmp_path)
+
+
+def loaded(weights, *saes: str):
+    (*_, last) = load(str(weights.model), tuple(str(weights.saes[name]) for name in saes), "cpu", lambda *said: None)
+    return last
+
+
+def truncate(file) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def of_another_width(weights) -> None:
+    shutil.rmtree(weights.saes["1"])
+    write_sae(weights.saes["1"], d_in=16)
+
+
+def with_nan(weights) -> None:
+    file = weights.saes["1"] / "sae_weights.safetensors"
+    from safetensors.torch import load_file
+
+    tensors = load_file(file)
+    tensors["b_enc"][3] = float("nan")
+    save_file(tensors, file)
+
+
+REFUSED = {
+    "a truncated model": (lambda w: truncate(w.model / "model.safetensors"), "weights-format", "damaged or cut short"),
+    "a model that is not there": (lambda w: shutil.rmtree(w.model), "weights-missing", "there is no folder"),
+    "a truncated SAE": (
+        lambda w: truncate(w.saes["1"] / "sae_weights.safetensors"),
+        "weights-format",
+        "damaged or cut short",
+    ),
+    "an SAE of another model": (of_another_width, "weights-format", "expected d_in 32, the model's width; found 16"),
+    "an SAE with numbers that are none": (with_nan, "weights-format", "b_enc: expected finite numbers"),
+    "statistics that are no numbers": (
+        lambda w: (w.saes["1"] / "reference.safetensors").write_bytes(b"once upon a time"),
+        "weights-format",
+        "expected a safetensors file of reference statistics",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_weights_are_refused_with_code_and_text(own, case):
+    spoil, code, text = REFUSED[case]
+    spoil(own)
+    with pytest.raises(BadWeights) as caught:
+        loaded(own, "1")
+    assert caught.value.code == code
+    assert text in caught.value.message
+
+
+def test_default_weights_with_a_changed_file_are_refused_before_anything_is_read(tmp_path, monkeypatch):
+    folder = tmp_path / "default"
+    shutil.copytree(find_default(), folder)
+    file = folder / json.loads((folder / "manifest.json").read_text())["model"] / "config.json"
+    file.write_text(file.read_text() + " ")
+    monkeypatch.setattr("undersong.engine.weights.find_default", lambda: folder)
+    with pytest.raises(HashMismatch, match=r"config\.json: expected SHA-256 .*found"):
+        list(load(None, (), "cpu", lambda *said: None))
+
+
+@pytest.mark.parametrize(("model", "saes"), [("x", ()), (None, ("x",))])
+def test_a_model_needs_saes_and_saes_a_model(model, saes):
+    with pytest.raises(BadWeights, match="found none"):
+        list(load(model, saes, "cpu", lambda *said: None))
+
+
+def test_two_saes_of_one_layer_and_grain_are_refused(own):
+    with pytest.raises(BadWeights, match="found a second one with id 1"):
+        loaded(own, "1", "1")
+
+
+def test_what_is_loaded_is_said_before_it_is_done(own):
+    said = []
+    for step in load(str(own.model), (str(own.saes["1"]),), "cpu", lambda *what: said.append(what[0])):
+        if step is None and said[-1] == "loading the language model":
+            break
+    assert len(said) == 1
+
+
+# --- reference statistics that were measured here ----------------------------------------------------------------
+
+
+def test_statistics_are_measured_once(own, monkeypatch):
+    first = loaded(own, "p2").dictionaries["p2"].reference
+    monkeypatch.setattr(reference, "measure", None)
+    assert torch.equal(loaded(own, "p2").dictionaries["p2"].reference.quantiles, first.quantiles)
+
+
+def test_broken_statistics_in_the_cache_are_measured_anew(own, tmp_path):
+    loaded(own, "p2")
+    (kept,) = (tmp_path / "cache/references").iterdir()
+    truncate(kept)
+    assert loaded(own, "p2") is not None
+    assert load_reference(kept, 64) is not None
+
+
+def test_a_cache_that_cannot_be_written_does_not_stop_loading(own, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way of a folder")
+    monkeypatch.setenv("UNDERSONG_CACHE_DIR", str(tmp_path / "file" / "below"))
+    assert loaded(own, "p2") is not None
+
+
+def test_statistics_of_a_wide_sae_are_those_of_its_parts(monkeypatch, own):
+    whole = loaded(own, "1").dictionaries["1"].reference
+    monkeypatch.setattr(reference, "QUANTILE_FEATURES", 7)
+    monkeypatch.setattr(reference, "kept", lambda path, d_sae: None)
+    assert torch.equal(loaded(own, "1").dictionaries["1"].reference.quantiles, whole.quantiles)
+
+
+@pytest.mark.parametrize("levels", ["null", "3", '["a"]', "[0.9, 0.5]", "[0.5]"])
+def test_statistics_with_other_levels_are_refused(tmp_path, levels):
+    file = tmp_path / "reference.safetensors"
+    tensors = {"frequency": torch.zeros(4), "max": torch.zeros(4), "presence_quantiles": torch.zeros(4, 2)}
+    save_file(tensors, file, metadata={"levels": levels})
+    with pytest.raises(WeightsFormat, match="levels"):
+        load_reference(file, 4)
+
+
+def test_presence_rises_from_0_to_1():
+    quantiles = torch.linspace(0, 8, len(LEVELS)).repeat(3, 1)
+    marks = Reference(torch.tensor(LEVELS), quantiles, torch.zeros(3), torch.zeros(3))
+    values = torch.linspace(0, 10, 50)
+    found = marks.presence(torch.zeros(50, dtype=torch.long), values)
+    assert found[0] == 0 and found[-1] == 1 and bool((found.diff() >= 0).all())
+    assert float(marks.presence(torch.tensor([1]), torch.tensor([8.0]))[0]) == pytest.approx(1.0)
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+
+def test_too_little_memory_is_told_as_such_on_the_cpu_too():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60)
+    assert isinstance(_translated(caught.value), OutOfMemory)
+    assert isinstance(_translated(MemoryError()), OutOfMemory)
+    assert _translated(RuntimeError("another fault")) is None

@@ -1,0 +1,232 @@
+"""Suggestions: the same with warm and cold caches, untouched at strength 0, measured, cancelled in time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from tests.engine.conftest import Bench, play, update
+from undersong.engine.scheduler import Rank, Scheduler
+from undersong.engine.steps import MoreText
+from undersong.errors import BadInput, BadStrength, BadText, Cancelled, UnknownFeature
+from undersong.wire import Dial, Dose, Splice, WriteRequest
+
+PARAGRAPHS = ("The sea was grey. She looked at it.", "He said nothing. The rain had stopped by then.", "It was late.")
+
+
+def request(**changes) -> WriteRequest:
+    base = WriteRequest(
+        update=update(1, 1, Splice(0, 0, ())),
+        paragraph=1,
+        start=16,
+        end=16,
+        kind="continue",
+        dials=(),
+        candidates=2,
+        max_tokens=12,
+        stop="length",
+        seed=3,
+    )
+    return replace(base, **changes)
+
+
+@pytest.fixture
+def writing(bench):
+    """Writes on PARAGRAPHS with a known dose, so that no calibration runs."""
+    for index in range(4):
+        bench.doses.put(bench.loaded.fingerprint, f"1.{index}", Dose(4.0, 4.0, 1.0))
+    draft = bench.draft(*PARAGRAPHS)
+    return lambda **changes: play(bench.writer.write(draft.outline, request(**changes)))
+
+
+def texts(results) -> dict[int, str]:
+    return {result.candidate: result.text for result in results}
+
+
+def test_strength_zero_is_not_steering_bit_for_bit(writing):
+    assert writing(dials=(Dial("1.0", 0.0),))[0].text == writing()[0].text
+    steered = texts(writing(dials=(Dial("1.0", 1.0),)))
+    assert steered != texts(writing())
+
+
+def test_the_same_request_gives_the_same_text_with_warm_and_cold_caches(bench, fresh, writing):
+    dials = (Dial("1.0", 0.8), Dial("1.2", -0.5))
+    cold = texts(writing(dials=dials))
+    bench.read(bench.draft(*PARAGRAPHS))
+    assert texts(writing(dials=dials)) == cold
+
+
+def test_a_candidate_does_not_depend_on_its_batch(writing):
+    together = texts(writing(candidates=3))
+    alone = texts(writing(candidates=1))
+    assert alone[0] == together[0]
+
+
+def test_writing_leaves_the_clean_cache_as_it_was(bench, writing):
+    draft = bench.draft(*PARAGRAPHS)
+    before = bench.read(draft)
+    writing(dials=(Dial("1.0", 1.0),))
+    bench.reader._codes.clear()
+    assert bench.read(draft) == before
+
+
+def test_chunks_make_up_the_text(bench, writing):
+    draft = bench.draft(*PARAGRAPHS)
+    for stop in ("length", "sentence", "paragraph"):
+        told = {0: "", 1: ""}
+        steps = bench.writer.write(draft.outline, request(stop=stop, max_tokens=30))
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as end:
+                results = end.value
+                break
+            if isinstance(event, MoreText):
+                told[event.candidate] += event.text
+        assert told == texts(results)
+
+
+def test_a_receipt_measures_what_was_asked(writing):
+    for result in writing(kind="rewrite", start=0, end=46, dials=(Dial("1.0", 1.0), Dial("1.1", -1.0))):
+        receipt = result.receipt
+        assert [effect.feature for effect in receipt.effects] == ["1.0", "1.1"]
+        assert all(0 <= share <= 1 for e in receipt.effects for share in (e.before, e.after))
+        assert receipt.fluency > 0 and math.isfinite(receipt.fluency)
+        assert receipt.fit is not None and receipt.seed == 3
+
+
+def test_without_dials_the_first_candidate_is_as_fluent_as_the_unsteered_one(writing):
+    first = next(result for result in writing() if result.candidate == 0)
+    assert first.receipt.fluency == pytest.approx(1.0)
+
+
+def test_nothing_follows_the_last_paragraph(writing):
+    assert writing(paragraph=2, start=12, end=12)[0].receipt.fit is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        ({"paragraph": 9}, BadText, "paragraph from 0 to 2, found 9"),
+        ({"start": 5, "end": 99}, BadText, "span within 0:46, found 5:99"),
+        ({"candidates": 0}, BadInput, "candidates: expected 1 to 16, found 0"),
+        ({"max_tokens": 0}, BadInput, "max_tokens: expected 1 or more, found 0"),
+        ({"top_p": 0.0}, BadInput, "top_p in"),
+        ({"dials": (Dial("nothing", 1.0),)}, UnknownFeature, "no feature has the id or name “nothing”"),
+        ({"dials": (Dial("1.9999", 1.0),)}, UnknownFeature, "1.9999"),
+        ({"dials": (Dial("1.0", math.nan),)}, BadStrength, "expected a number from -1.0 to 1.5, found nan"),
+        ({"dials": (Dial("1.0", 7.0),)}, BadStrength, "found 7.0"),
+    ],
+)
+def test_bad_requests_say_what_was_expected_and_found(writing, changes, error, says):
+    with pytest.raises(error, match=says.replace("(", "\\(")):
+        writing(**changes)
+
+
+def test_a_dose_keeps_to_one_nat_and_is_remembered(bench):
+    from undersong.engine.steering import find
+
+    feature = find(bench.loaded, "2.5")
+    dose = play(bench.writer.dose(feature))
+    assert 0 <= dose.kl_p95 <= 1.0
+    assert bench.writer.known_dose("2.5") == dose
+    assert play(bench.writer.dose(feature)) == dose
+
+
+@pytest.mark.parametrize("prose", ["", " ", "\u200b", "🙂", "—", "\ud800"])
+@pytest.mark.parametrize("kind", ["continue", "rewrite"])
+def test_a_paragraph_without_words_can_be_written_in(bench, prose, kind):
+    draft = bench.draft(prose)
+    start = 0 if kind == "rewrite" else len(prose)
+    results = play(bench.writer.write(draft.outline, request(paragraph=0, start=start, end=len(prose), kind=kind)))
+    assert len(results) == 2 and all(result.text for result in results)
+
+
+@pytest.mark.parametrize("operation", ["floor", "clamp", "add", "ablate"])
+def test_a_dial_at_zero_beside_another_changes_nothing(writing, operation):
+    alone = texts(writing(dials=(Dial("1.0", 1.0),)))
+    assert texts(writing(dials=(Dial("1.0", 1.0), Dial("1.3", 0.0, operation)))) == alone
+
+
+def test_a_feature_that_two_dials_turn_is_turned_once_by_the_first(bench, writing):
+    bench.loaded.catalogue.by_name = {"gray": "1.0"}.get
+    try:
+        twice = writing(dials=(Dial("1.0", 1.0, "add"), Dial("gray", 1.0, "add")))
+    finally:
+        del bench.loaded.catalogue.by_name
+    assert texts(twice) == texts(writing(dials=(Dial("1.0", 1.0, "add"),)))
+    assert [effect.strength for effect in twice[0].receipt.effects] == [1.0]
+
+
+@pytest.mark.parametrize("dial", [Dial("2.9", -1.0), Dial("2.9", 1.0, "ablate"), Dial("2.9", 0.0)])
+def test_what_needs_no_dose_is_not_calibrated(bench, writing, dial):
+    writing(dials=(dial,))
+    assert bench.writer.known_dose("2.9") is None
+
+
+def test_ablation_goes_by_the_strength_whichever_way_it_is_asked_for(writing):
+    assert texts(writing(dials=(Dial("1.0", -0.5),))) == texts(writing(dials=(Dial("1.0", 0.5, "ablate"),)))
+
+
+LONG = "She went home, and he stayed. " * 40
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_tokens": 10_000},
+        {"paragraph": 0, "start": len(LONG), "end": len(LONG), "max_tokens": 100},
+        {"paragraph": 0, "start": 700, "end": 740, "kind": "rewrite", "max_tokens": 5},
+        {"paragraph": 0, "start": 600, "end": 640, "kind": "rewrite", "max_tokens": 10_000, "stop": "paragraph"},
+    ],
+)
+def test_prompt_suggestion_and_what_follows_fit_the_context(bench, changes):
+    draft = bench.draft(LONG, "He said nothing.", LONG)
+    asked = request(**changes)
+    place = bench.writer._place(draft.outline, asked)
+    context = bench.loaded.model.context
+    assert len(place.prompt) + max(place.max_tokens, len(place.replaced)) + len(place.following) <= context
+    assert context // 8 <= len(place.prompt) and place.prompt[0] == bench.loaded.model.bos_id
+    for result in play(bench.writer.write(draft.outline, asked)):
+        assert 0 < result.receipt.tokens <= place.max_tokens
+
+
+def test_a_paragraph_longer_than_the_context_is_not_rewritten_unseen(bench):
+    draft = bench.draft(LONG)
+    with pytest.raises(BadText, match=r"too long to rewrite in one piece: expected at most 112 tokens .* found"):
+        play(bench.writer.write(draft.outline, request(paragraph=0, start=0, end=len(LONG), kind="rewrite")))
+
+
+def test_a_model_without_bos_writes_at_the_very_beginning(loaded, tmp_path):
+    from dataclasses import replace as with_changes
+
+    without = Bench(with_changes(loaded, model=with_changes(loaded.model, bos_id=None)), tmp_path)
+    draft = without.draft("", "He said nothing.")
+    without.read(draft)
+    assert play(without.writer.write(draft.outline, request(paragraph=0, start=0, end=0)))[0].text
+
+
+@pytest.mark.parametrize("at", [1, 2, 9])
+async def test_a_cancelled_suggestion_runs_the_model_no_more_after_the_step_it_was_in(bench, at):
+    """Deterministic: the model itself cancels, in the middle of its forward pass number `at`."""
+    draft = bench.draft(*PARAGRAPHS)
+    scheduler = Scheduler()
+    scheduler.start()
+    ticket, passes = None, []
+
+    def count(*_):
+        passes.append(None)
+        if len(passes) == at:
+            ticket.cancel()
+
+    handle = bench.loaded.model.body.register_forward_hook(count)
+    try:
+        ticket = scheduler.submit(bench.writer.write(draft.outline, request(max_tokens=60)), Rank.WRITE)
+        with pytest.raises(Cancelled):
+            await ticket.result()
+    finally:
+        handle.remove()
+        scheduler.close()
+    assert len(passes) <= at + 1
