@@ -1,0 +1,90 @@
+"""A feature's card as Markdown, for tooltips and for hover in the dial file: what it is and what that rests on."""
+
+from __future__ import annotations
+
+from undersong import wire
+from undersong.assist.phrases import frequency, markdown, percent, standing, strength
+from undersong.assist.settings import Settings
+
+PASSAGES = 3
+WORDS = 8
+CONTEXT = 80
+"""Characters of a passage on either side of its peak."""
+
+
+def card(card: wire.FeatureCard, reading: wire.FeatureReading | None = None, settings: Settings | None = None) -> str:
+    """Name, presence, passages with the peak bold, promoted words, strength.
+
+    `reading`: that of the stretch of text it is shown at.
+    """
+    blocks = [f"**{markdown(card.name)}**", " · ".join(_presence(card, reading, settings))]
+    blocks += [_passage(passage) for passage in card.passages[:PASSAGES]]
+    if card.promoted:
+        blocks.append("Makes likelier: " + ", ".join(_word(word) for word in card.promoted[:WORDS]))
+    if card.suppressed:
+        blocks.append("Makes less likely: " + ", ".join(_word(word) for word in card.suppressed[:WORDS]))
+    blocks += [_strength(card), f"{markdown(card.feature)} · {markdown(card.provenance)}".removesuffix(" · ")]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _presence(card: wire.FeatureCard, reading: wire.FeatureReading | None, settings: Settings | None) -> list[str]:
+    facts: list[str] = []
+    if reading is not None:
+        facts.append(f"here more than in {percent(reading.presence)} of the reference corpus")
+    if card.frequency is not None:
+        facts.append(f"active in {frequency(card.frequency)} of it" if facts else _active(card.frequency))
+    if reading is not None and settings is not None and (said := standing(reading, settings)):
+        facts.append(said)
+    return facts
+
+
+def _active(share: float) -> str:
+    return f"active in {frequency(share)} of the reference corpus"
+
+
+def _passage(passage: wire.Passage) -> str:
+    before = passage.before[-CONTEXT:]
+    if len(passage.before) > CONTEXT:
+        before = "…" + (before.partition(" ")[2] or before)
+    after = passage.after[:CONTEXT]
+    if len(passage.after) > CONTEXT:
+        after = (after.rpartition(" ")[0] or after) + "…"
+    # White space inside the stars would keep Markdown from seeing them as bold.
+    token = passage.token.strip()
+    left, right = before + _lead(passage.token), _tail(passage.token) + after
+    bold = f"**{markdown(token)}**" if token else ""
+    text = f"> {_inline(left)}{bold}{_inline(right)}".rstrip()
+    return f"{text} ({markdown(passage.source)})" if passage.source else text
+
+
+def _inline(text: str) -> str:
+    """`markdown`, but white space at the ends stays, as one space."""
+    body = markdown(text)
+    if not body:
+        return " " if text else ""
+    return (" " if text[0].isspace() else "") + body + (" " if text[-1].isspace() else "")
+
+
+def _lead(token: str) -> str:
+    return token[: len(token) - len(token.lstrip())]
+
+
+def _tail(token: str) -> str:
+    return token[len(token.rstrip()) :]
+
+
+def _word(word: str) -> str:
+    return f"*{markdown(word)}*" if word.strip() else "a space"
+
+
+def _strength(card: wire.FeatureCard) -> str:
+    if card.steers is False:
+        return "Raising it was measured not to bring out what it stands for: writing does not follow it."
+    if card.dose is None:
+        return f"Strength is calibrated when it is first used: 1 is the full dose, {strength(-1)} takes it away."
+    dose = card.dose
+    return (
+        f"Strength 1 raises it to an activation of {dose.activation:.3g} (a step of {dose.norm:.3g} in the residual "
+        f"stream, {dose.kl_p95:.2g} nat of change per token); {strength(-1)} takes it away; above 1 is past the "
+        "calibrated dose."
+    )

@@ -1,0 +1,114 @@
+"""What is asked of the engine: rewrites, continuations and ghost text, with the dials that the settings turn.
+
+Every request carries the pins and the silenced features; the feature asked for comes first and wins over both.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from undersong import wire
+from undersong.assist.draft import Draft
+from undersong.assist.places import place_at
+from undersong.assist.settings import Settings
+from undersong.errors import BadInput, BadStrength
+
+CHARACTERS_PER_TOKEN = 3.0
+"""Fewer than any tokenizer of English needs, so that the bound never cuts what the factor allows."""
+SPARE_TOKENS = 8
+MOST_REWRITE_TOKENS = 1024
+GHOST_TOKENS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The feature that was asked for, by id, with its name; `strength` below 0 takes it away."""
+
+    feature: str
+    name: str
+    strength: float
+
+
+def steer_request(draft: Draft, update: wire.DraftUpdate, index: int, asked: Asked) -> wire.WriteRequest:
+    """A rewrite of one whole paragraph. Raises BadStrength."""
+    prose = draft.paragraph(index).prose
+    writing = draft.settings.writing
+    return wire.WriteRequest(
+        update=update,
+        paragraph=index,
+        start=0,
+        end=len(prose),
+        kind="rewrite",
+        dials=dials(draft.settings, asked),
+        candidates=writing.candidates,
+        max_tokens=rewrite_tokens(prose, writing.rewrite_length),
+        stop="paragraph",
+        temperature=writing.temperature,
+        top_p=writing.top_p,
+        seed=writing.seed,
+    )
+
+
+def continue_request(draft: Draft, update: wire.DraftUpdate, offset: int, asked: Asked | None) -> wire.WriteRequest:
+    """A continuation at a source offset; `asked` None: toward the pins. Raises BadInput where there is no prose."""
+    writing = draft.settings.writing
+    return _continuation(draft, update, offset, asked, writing.candidates, writing.max_tokens)
+
+
+def ghost_request(draft: Draft, update: wire.DraftUpdate, offset: int) -> wire.WriteRequest:
+    """One short continuation toward the pins, to be shown while typing. Raises BadInput as above."""
+    return _continuation(draft, update, offset, None, 1, min(GHOST_TOKENS, draft.settings.writing.max_tokens))
+
+
+def dials(settings: Settings, asked: Asked | None) -> tuple[wire.Dial, ...]:
+    """The asked feature, the pins, the silenced features: each feature once, none at strength 0.
+
+    A feature that is pinned or silenced by name and asked for by id (or the other way about) is the same feature.
+    """
+    turned: list[wire.Dial] = []
+    taken: set[str] = set()
+    if asked is not None:
+        turned.append(_dial(asked.feature, asked.strength, settings))
+        taken |= {asked.feature, asked.name}
+    for pin in settings.features:
+        if pin.name not in taken:
+            turned.append(_dial(pin.name, pin.strength, settings))
+            taken.add(pin.name)
+    turned += [wire.Dial(name, wire.MIN_STRENGTH, "ablate") for name in settings.silence if name not in taken]
+    return tuple(dial for dial in turned if dial.strength != 0)
+
+
+def rewrite_tokens(prose: str, length: float) -> int:
+    """The most tokens a rewrite of `prose` may have, at `length` times its own."""
+    return min(MOST_REWRITE_TOKENS, math.ceil(len(prose) * length / CHARACTERS_PER_TOKEN) + SPARE_TOKENS)
+
+
+def _dial(feature: str, strength: float, settings: Settings) -> wire.Dial:
+    if not wire.MIN_STRENGTH <= strength <= wire.MAX_STRENGTH:  # also refuses NaN
+        allowed = f"{wire.MIN_STRENGTH:g} to {wire.MAX_STRENGTH:g}"
+        raise BadStrength(f"{feature}: expected a strength from {allowed}, found {strength:g}")
+    return wire.Dial(feature, strength, "ablate" if strength < 0 else settings.writing.operation)
+
+
+def _continuation(
+    draft: Draft, update: wire.DraftUpdate, offset: int, asked: Asked | None, candidates: int, max_tokens: int
+) -> wire.WriteRequest:
+    place = place_at(draft, offset)
+    if place is None:
+        raise BadInput("There is no prose here to continue.")
+    writing = draft.settings.writing
+    return wire.WriteRequest(
+        update=update,
+        paragraph=place.paragraph,
+        start=place.prose_offset,
+        end=place.prose_offset,
+        kind="continue",
+        dials=dials(draft.settings, asked),
+        candidates=candidates,
+        max_tokens=max_tokens,
+        stop="sentence",
+        temperature=writing.temperature,
+        top_p=writing.top_p,
+        seed=writing.seed,
+    )

@@ -1,0 +1,163 @@
+"""Code actions: listed from what is known, without the model; each carries all that its command needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from undersong.assist import actions
+from undersong.assist.actions import ACTIONS, COMMANDS, KIND, KINDS, Action, ActionContext, is_asked, offered
+from undersong.assist.anchors import Anchor, anchor
+from undersong.assist.draft import Draft
+from undersong.assist.settings import Pin, Settings
+from undersong.text.span import Span
+
+from .drafts import URI, Row, draft_of
+
+SEA: list[Row] = [("p3.1", "the sea", 0.93, "sea"), ("p3.2", "grief", 0.8, "")]
+TEXT = "# At sea\n\nThe sea was grey and cold.\n\nIt was only rain again.\n\n\n"
+DRAFT = draft_of(TEXT, {0: SEA, 1: SEA})
+
+
+def context(draft: Draft, at: str | int, unavailable: str | None = None) -> ActionContext:
+    offset = at if isinstance(at, int) else draft.document.text.index(at)
+    return ActionContext(draft, Span(offset, offset), unavailable)
+
+
+def check(found: Sequence[Action], *titles: str) -> None:
+    assert tuple(action.title for action in found) == titles
+
+
+def test_at_a_paragraph_everything_that_can_be_done_is_listed() -> None:
+    check(
+        offered(context(DRAFT, "grey")),
+        "Steer this paragraph: more ‹the sea›",
+        "Steer this paragraph: less ‹the sea›",
+        "Steer this paragraph: more ‹grief›",
+        "Steer this paragraph: less ‹grief›",
+        "Continue from here toward ‹the sea›",
+        "Continue from here toward ‹grief›",
+        "Pin ‹the sea›",
+        "Pin ‹grief›",
+        "Silence ‹the sea›",
+        "Silence ‹grief›",
+        "What does this paragraph carry?",
+    )
+
+
+def test_pins_come_first_even_those_that_the_paragraph_lacks() -> None:
+    settings = Settings(features=(Pin("grief", 0.75), Pin("awe", -0.5)), silence=("rain",))
+    check(
+        offered(context(draft_of(TEXT, {1: SEA}, settings), "grey")),
+        "Steer this paragraph: more ‹grief›",
+        "Steer this paragraph: less ‹grief›",
+        "Steer this paragraph: more ‹awe›",
+        "Steer this paragraph: more ‹the sea›",
+        "Steer this paragraph: less ‹the sea›",
+        "Continue from here toward ‹grief›",
+        "Continue from here toward ‹awe›",
+        "Continue from here toward ‹the sea›",
+        "Pin ‹the sea›",
+        "Unpin ‹grief›",
+        "Unpin ‹awe›",
+        "Silence ‹the sea›",
+        "No longer silence ‹rain›",
+        "What does this paragraph carry?",
+    )
+
+
+def test_nothing_is_steered_in_a_heading_or_outside_prose() -> None:
+    check(
+        offered(context(DRAFT, "At sea"), [f"{KIND}.steer", f"{KIND}.continue"]),
+    )
+    code = draft_of("```\ncode here\n```\n\nProse is here now.\n", settings=Settings(features=(Pin("grief", 1),)))
+    check(offered(context(code, "code")), "Unpin ‹grief›")
+    check(offered(context(draft_of(""), 0)))
+
+
+def test_on_the_empty_lines_after_a_paragraph_one_can_continue() -> None:
+    draft = draft_of(TEXT, {2: SEA}, Settings(features=(Pin("grief", 0.75),)))
+    check(offered(context(draft, len(TEXT)), [f"{KIND}.continue"]), "Continue from here toward ‹grief›")
+    check(offered(context(draft, TEXT.index("\n\nIt") + 1), [f"{KIND}.continue"]), "Continue from here toward ‹grief›")
+    check(offered(context(draft, TEXT.index("\n\nThe") + 1), [f"{KIND}.continue"]))
+
+
+def test_while_the_engine_loads_what_needs_it_is_disabled_with_the_reason() -> None:
+    reasons = {
+        action.kind: action.disabled_reason for action in offered(context(DRAFT, "grey", "The model is loading."))
+    }
+    loading = "The model is loading."
+    assert reasons == {
+        f"{KIND}.steer": loading,
+        f"{KIND}.continue": loading,
+        f"{KIND}.pin": None,
+        f"{KIND}.silence": None,
+        f"{KIND}.report": None,
+    }
+    unread = offered(context(DRAFT, "rain", loading))
+    check(unread, "Steer this paragraph", "What does this paragraph carry?")
+    assert {action.disabled_reason for action in unread} == {loading}
+    assert {action.disabled_reason for action in offered(context(DRAFT, "rain"))} == {
+        "This paragraph has not been read yet."
+    }
+
+
+def check_arguments(title: str, expected: dict[str, object], at: str = "grey", draft: Draft = DRAFT) -> None:
+    action = next(action for action in offered(context(draft, at)) if action.title == title)
+    assert json.loads(json.dumps(action.arguments)) == expected
+
+
+def test_arguments_say_where_and_what() -> None:
+    whole = anchor(DRAFT.document, DRAFT.segments, 1)
+    where = {"uri": URI, "version": 1, "anchor": whole.to_json()}
+    sea = {"feature": "p3.1", "name": "the sea"}
+    check_arguments("Steer this paragraph: more ‹the sea›", {**where, **sea, "strength": 0.5})
+    check_arguments("Steer this paragraph: less ‹the sea›", {**where, **sea, "strength": -1.0})
+    check_arguments("What does this paragraph carry?", where)
+    check_arguments("Pin ‹the sea›", {"uri": URI, **sea, "strength": 0.5})
+    check_arguments("Silence ‹the sea›", {"uri": URI, **sea})
+    at = {**where, "anchor": {**whole.to_json(), "cursor": 12}}
+    check_arguments("Continue from here toward ‹the sea›", {**at, **sea, "strength": 0.5})
+    pinned = draft_of(TEXT, {1: SEA}, Settings(features=(Pin("the sea", 0.75),)))
+    check_arguments("Steer this paragraph: more ‹the sea›", {**where, **sea, "strength": 0.75}, draft=pinned)
+    check_arguments("Unpin ‹the sea›", {"uri": URI, **sea}, draft=pinned)
+    assert Anchor.from_json(whole.to_json()) == whole
+
+
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [
+        (None, True),
+        ([], True),
+        ([""], True),
+        (["refactor"], True),
+        (["refactor.rewrite"], True),
+        ([KIND], True),
+        ([f"{KIND}.steer"], True),
+        (["quickfix", "refactor"], True),
+        ([f"{KIND}.steer.more"], False),
+        (["refactor.rew"], False),
+        (["source"], False),
+        ([f"{KIND}.pin"], False),
+    ],
+)
+def test_only_asks_by_kind_or_by_a_kind_above_it(only: list[str] | None, expected: bool) -> None:
+    steer = Action("t", f"{KIND}.steer", "c", {})
+    assert is_asked(steer.kind, only) == expected
+    assert bool([action for action in offered(context(DRAFT, "grey"), only) if action.kind == steer.kind]) == expected
+
+
+def test_every_file_of_the_folder_is_in_the_table_under_its_own_kind() -> None:
+    files = {path.stem for path in Path(actions.__file__).parent.glob("*.py")} - {"__init__", "base"}
+    assert {offer.__module__.rpartition(".")[2] for offer in ACTIONS.values()} == files
+    assert len(KINDS) == len(COMMANDS) == len(files)
+    assert all(kind.startswith(f"{KIND}.") for kind in KINDS)
+    settings = Settings(features=(Pin("awe", 0.5),), silence=("rain",))
+    draft = draft_of(TEXT, {1: SEA}, settings)
+    for kind, offer in ACTIONS.items():
+        found = offer(context(draft, "grey"))
+        assert found and {action.kind for action in found} == {kind}
+        assert {action.command for action in found} <= set(COMMANDS)

@@ -1,0 +1,128 @@
+"""The dial file: edited without touching what a person wrote in it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from undersong.assist.dial_file import read, with_pin, with_silence, with_strength, without_pin, without_silence
+from undersong.errors import BadSetting, BadStrength
+
+WRITTEN = """\
+# my dials
+[features]
+grief = 0.5  # since chapter two
+"3.1042" = -0.25
+
+[hints]
+surface = 'lens'
+"""
+
+
+def check(before: str, edit: Callable[[str], str], after: str) -> None:
+    assert edit(before) == after
+    tomllib.loads(after)
+
+
+def test_a_pin_is_added_to_what_is_there() -> None:
+    check("", lambda text: with_pin(text, "grief", 0.5), "[features]\ngrief = 0.5\n")
+    check("# dials", lambda text: with_pin(text, "grief", 1), "# dials\n[features]\ngrief = 1.0\n")
+    check(
+        WRITTEN,
+        lambda text: with_pin(text, "the “sea”", 0.75),
+        WRITTEN.replace("-0.25\n", '-0.25\n"the “sea”" = 0.75\n'),
+    )
+    check("features = {a = 1}\n", lambda text: with_pin(text, "b", 0.5), "features = {a = 1,b = 0.5}\n")
+    check("features.a = 1\n", lambda text: with_pin(text, "b", 0.5), "features.a = 1\nfeatures.b = 0.5\n")
+
+
+def test_a_pin_that_is_there_keeps_its_place_and_comment() -> None:
+    turned = WRITTEN.replace("grief = 0.5 ", "grief = 1.5 ")
+    check(WRITTEN, lambda text: with_pin(text, "grief", 1.5), turned)
+    check(WRITTEN, lambda text: with_strength(text, "grief", 1.5), turned)
+    check(WRITTEN, lambda text: with_pin(text, "3.1042", -1), WRITTEN.replace("-0.25", "-1.0"))
+
+
+def test_a_pin_is_taken_out() -> None:
+    check(WRITTEN, lambda text: without_pin(text, "3.1042"), WRITTEN.replace('"3.1042" = -0.25\n', ""))
+    check(WRITTEN, lambda text: without_pin(text, "nothing"), WRITTEN)
+    check("", lambda text: without_pin(text, "grief"), "")
+
+
+def test_silence_is_a_list_before_the_tables() -> None:
+    check("", lambda text: with_silence(text, "the sea"), 'silence = ["the sea"]\n')
+    check('silence = ["a"] # no\n', lambda text: with_silence(text, "b"), 'silence = ["a", "b"] # no\n')
+    check('silence = ["a"]\n', lambda text: with_silence(text, "a"), 'silence = ["a"]\n')
+    check('silence = ["a", "b"]\n', lambda text: without_silence(text, "a"), 'silence = ["b"]\n')
+    check('silence = ["a"]\n', lambda text: without_silence(text, "c"), 'silence = ["a"]\n')
+
+
+def test_a_feature_is_pinned_or_silenced_not_both() -> None:
+    assert read(with_silence(WRITTEN, "grief"))["features"] == {"3.1042": -0.25}
+    assert read(with_pin('silence = ["grief", "a"]\n', "grief", 0.5)) == {
+        "silence": ["a"],
+        "features": {"grief": 0.5},
+    }
+
+
+def test_windows_line_ends_stay() -> None:
+    text = WRITTEN.replace("\n", "\r\n")
+    edited = with_silence(with_pin(text, "awe", 0.5), "rain")
+    assert "\n" not in edited.replace("\r\n", "")
+    assert read(edited)["silence"] == ["rain"]
+
+
+def test_what_cannot_be_read_is_refused_with_its_line() -> None:
+    for text, place in (
+        ("a = 1\nb = \n", "line 2"),
+        ("[features]\ngrief = 0.5\ngrief = 1\n", "line 3"),
+        ("a = [1,\n2", "line 2"),
+        ("= 1", "line 1, column 1"),
+    ):
+        for edit in (read, lambda text: with_pin(text, "a", 1), lambda text: without_silence(text, "a")):
+            with pytest.raises(BadSetting, match=place):
+                edit(text)
+
+
+def test_values_of_the_wrong_shape_are_refused_and_left_alone() -> None:
+    with pytest.raises(BadSetting, match="features: expected a table"):
+        with_pin("features = 3\n", "grief", 0.5)
+    with pytest.raises(BadSetting, match="silence: expected a list"):
+        with_silence('silence = "grief"\n', "sea")
+
+
+def test_a_strength_out_of_range_is_refused() -> None:
+    for strength in (2, -1.01, float("nan"), float("inf")):
+        with pytest.raises(BadStrength, match=r'features."grief": expected a number from -1 to 1.5'):
+            with_pin("", "grief", strength)
+    with pytest.raises(BadStrength):
+        with_strength(WRITTEN, "grief", 3)
+    with pytest.raises(BadSetting, match="not pinned"):
+        with_strength(WRITTEN, "awe", 1)
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=12)
+FILES = st.sampled_from(
+    ["", "# x", WRITTEN, WRITTEN.replace("\n", "\r\n"), "features = {a = 1}\n", "silence=['a', # x\n]"]
+)
+
+
+@given(FILES, NAMES, st.floats(-1, 1.5))
+def test_any_name_comes_back_as_it_was_written(text: str, name: str, strength: float) -> None:
+    pinned = with_pin(text, name, strength)
+    assert read(pinned)["features"][name] == strength  # type: ignore[index]
+    silenced = with_silence(pinned, name)
+    assert name in read(silenced)["silence"]  # type: ignore[operator]
+    assert name not in read(silenced).get("features", {})  # type: ignore[operator]
+    freed = without_silence(silenced, name)
+    assert name not in read(freed)["silence"]  # type: ignore[operator]
+
+
+@given(FILES, NAMES.filter(lambda name: name not in read(WRITTEN)["features"] and name != "a"))  # type: ignore[operator]
+def test_pin_and_unpin_leave_every_other_setting_as_it_was(text: str, name: str) -> None:
+    before, after = read(text), read(without_pin(with_pin(text, name, 0.5), name))
+    assert {"features": {}, **before} == {"features": {}, **after}

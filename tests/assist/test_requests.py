@@ -1,0 +1,97 @@
+"""Requests: what is asked of the engine, with every dial that the settings turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from undersong import wire
+from undersong.assist.requests import Asked, continue_request, dials, ghost_request, rewrite_tokens, steer_request
+from undersong.assist.settings import Pin, Settings, WritingSettings
+from undersong.errors import BadInput, BadStrength
+
+from .drafts import draft_of
+
+UPDATE = wire.DraftUpdate("file:///draft.md", 3, None, wire.Splice(0, 0, ("The sea was grey.",)))
+GRIEF = Asked("p3.2", "grief", 0.8)
+PINS = Settings(features=(Pin("awe", 0.5), Pin("haste", -0.25), Pin("looking", 0)), silence=("rain",))
+
+
+def check(settings: Settings, asked: Asked | None, *expected: tuple[str, float, str]) -> None:
+    assert [(dial.feature, dial.strength, dial.operation) for dial in dials(settings, asked)] == list(expected)
+
+
+def test_dials_are_the_asked_feature_the_pins_and_the_silenced() -> None:
+    pins = (("awe", 0.5, "floor"), ("haste", -0.25, "ablate"), ("rain", -1.0, "ablate"))
+    check(Settings(), GRIEF, ("p3.2", 0.8, "floor"))
+    check(PINS, GRIEF, ("p3.2", 0.8, "floor"), *pins)
+    check(PINS, None, *pins)
+    check(Settings(), None)
+
+
+def test_the_asked_feature_wins_over_its_pin_and_its_silence() -> None:
+    for name in ("grief", "p3.2"):
+        check(Settings(features=(Pin(name, 0.1),)), GRIEF, ("p3.2", 0.8, "floor"))
+        check(Settings(silence=(name,)), GRIEF, ("p3.2", 0.8, "floor"))
+
+
+def test_a_negative_strength_ablates_and_the_operation_is_a_setting() -> None:
+    adding = Settings(writing=WritingSettings(operation="add"))
+    check(adding, GRIEF, ("p3.2", 0.8, "add"))
+    check(adding, replace(GRIEF, strength=-1.0), ("p3.2", -1.0, "ablate"))
+    check(adding, replace(GRIEF, strength=0.0))
+
+
+@pytest.mark.parametrize("strength", [1.6, -1.1, float("nan"), float("inf")])
+def test_a_strength_out_of_range_is_refused(strength: float) -> None:
+    with pytest.raises(BadStrength, match=r"p3.2: expected a strength from -1 to 1.5"):
+        dials(Settings(), replace(GRIEF, strength=strength))
+
+
+TEXT = "# At sea\n\nThe *sea* was grey.\n\n- It rained.\n"
+
+
+def test_a_steer_asks_for_the_whole_paragraph_again() -> None:
+    writing = WritingSettings(temperature=0.5, top_p=0.9, candidates=2, seed=7)
+    request = steer_request(draft_of(TEXT, settings=Settings(writing=writing)), UPDATE, 1, GRIEF)
+    assert request == wire.WriteRequest(
+        update=UPDATE,
+        paragraph=1,
+        start=0,
+        end=17,
+        kind="rewrite",
+        dials=(wire.Dial("p3.2", 0.8, "floor"),),
+        candidates=2,
+        max_tokens=17,
+        stop="paragraph",
+        temperature=0.5,
+        top_p=0.9,
+        seed=7,
+    )
+
+
+def test_a_rewrite_may_be_as_long_as_the_setting_says() -> None:
+    assert [rewrite_tokens("x" * count, 1.5) for count in (0, 3, 300, 10**6)] == [8, 10, 158, 1024]
+    assert rewrite_tokens("x" * 300, 0.5) == 58
+
+
+def test_a_continuation_begins_at_the_cursor_in_the_prose() -> None:
+    draft = draft_of(TEXT, settings=Settings(writing=WritingSettings(max_tokens=20)))
+    request = continue_request(draft, UPDATE, TEXT.index(" was"), GRIEF)
+    assert (request.paragraph, request.start, request.end, request.kind) == (1, 7, 7, "continue")
+    assert (request.stop, request.max_tokens, request.candidates) == ("sentence", 20, 4)
+    assert continue_request(draft, UPDATE, TEXT.index("\n\n-") + 1, None).start == 17
+    with pytest.raises(BadInput, match="no prose here"):
+        continue_request(draft, UPDATE, 3, GRIEF)
+
+
+def test_ghost_text_is_one_short_candidate_toward_the_pins() -> None:
+    request = ghost_request(draft_of(TEXT, settings=PINS), UPDATE, TEXT.index(" was"))
+    assert (request.candidates, request.max_tokens, [dial.feature for dial in request.dials]) == (
+        1,
+        24,
+        ["awe", "haste", "rain"],
+    )
+    few = Settings(writing=WritingSettings(max_tokens=5))
+    assert ghost_request(draft_of(TEXT, settings=few), UPDATE, TEXT.index(" was")).max_tokens == 5
