@@ -1,0 +1,27 @@
+"""What `workspace/executeCommand` runs: one line a command, in the order of `capabilities.COMMANDS`.
+
+Each is called with the server and the command's one JSON object, and answers with JSON or an awaitable of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from undersong.lsp.commands import dials, looking, steering
+
+if TYPE_CHECKING:
+    from undersong.lsp.server import UndersongServer
+
+COMMANDS: dict[str, Callable[[UndersongServer, dict[str, Any]], Any]] = {
+    "undersong.steer": steering.steer,
+    "undersong.continue": steering.continue_here,
+    "undersong.pin": dials.pin,
+    "undersong.unpin": dials.unpin,
+    "undersong.silence": dials.silence,
+    "undersong.unsilence": dials.unsilence,
+    "undersong.strength": dials.strength,
+    "undersong.search": looking.search,
+    "undersong.report": looking.report,
+    "undersong.showFeature": looking.show_feature,
+}

@@ -1,0 +1,58 @@
+"""textDocument/codeAction: listed from what is known, never with the model, since editors wait for it on every save.
+
+An action carries a command and no edit: editors check the version of an edit that the server applies, but not that
+of one which comes with the action.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from undersong.assist.actions import Action, ActionContext, offered
+
+if TYPE_CHECKING:
+    from undersong.lsp.server import UndersongServer
+
+WRITING_COMMANDS = frozenset({"undersong.steer", "undersong.continue"})
+
+
+def register(server: UndersongServer) -> None:
+    session = server.session
+
+    def code_action(params: types.CodeActionParams) -> list[types.CodeAction | types.Command] | None:
+        session.check_dial_files()
+        draft = session.draft(params.text_document.uri)
+        if draft is None or draft.unread is not None:
+            return None
+        unavailable = None if session.link.ready else session.link.unavailable().message
+        span = session.positions.span(draft.document, params.range)
+        only = None if params.context.only is None else [_kind(kind) for kind in params.context.only]
+        actions = offered(ActionContext(draft.snapshot(), span, unavailable), only)
+        return [found for action in actions if (found := _action(server, action)) is not None]
+
+    server.feature(types.TEXT_DOCUMENT_CODE_ACTION)(code_action)
+
+
+def _kind(kind: types.CodeActionKind | str) -> str:
+    return kind.value if isinstance(kind, types.CodeActionKind) else kind
+
+
+def _action(server: UndersongServer, action: Action) -> types.CodeAction | types.Command | None:
+    """As the client takes it; None for a disabled action in a client that cannot show one."""
+    profile = server.profile
+    if action.disabled_reason is not None and not (profile.action_disabled and profile.action_literals):
+        return None
+    command = types.Command(action.title, action.command, arguments=[action.arguments])
+    if not profile.action_literals:
+        return command
+    writes = action.command in WRITING_COMMANDS and profile.action_tags
+    reason = action.disabled_reason
+    return types.CodeAction(
+        title=action.title,
+        kind=action.kind,
+        command=command,
+        disabled=None if reason is None else types.CodeActionDisabled(reason),
+        tags=[types.CodeActionTag.LlmGenerated] if writes else None,
+    )

@@ -1,0 +1,58 @@
+"""One suggestion from the engine, from the request to its best candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, cast
+
+from undersong import errors, wire
+from undersong.assist.draft import Draft
+from undersong.lsp.drafts import OpenDraft
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from undersong.lsp.session import Session
+
+
+def _ignore(_: object) -> None:
+    """For a suggestion whose progress, or whose text as it grows, nobody sees."""
+
+
+async def first_result(
+    session: Session,
+    draft: OpenDraft,
+    request: Callable[[Draft, wire.DraftUpdate], wire.WriteRequest],
+    on_progress: Callable[[wire.WriteProgress], None] = _ignore,
+    on_text: Callable[[str], None] = _ignore,
+) -> wire.WriteResult:
+    """The best candidate. Cancelling the caller closes the stream, which stops the engine.
+
+    request: given the draft as it is and what brings the engine up to it; called again if the engine wants it whole
+    on_text: given the first candidate's text so far, each time that it has grown
+    Raises what the engine says went wrong, as a class of errors.py, and what the callbacks raise.
+    """
+    client = session.client()
+    whole_sent = False
+    while True:
+        try:
+            text = ""
+            stream = client.write(request(draft.snapshot(), draft.update(session.link.generation)))
+            async with aclosing(cast("AsyncGenerator[wire.WriteEvent, None]", stream)) as events:
+                async for event in events:
+                    if isinstance(event, wire.WriteResult):
+                        return event
+                    if isinstance(event, wire.WriteFailed):
+                        raise errors.from_code(event.code, event.message)
+                    if isinstance(event, wire.WriteProgress):
+                        on_progress(event)
+                    elif event.candidate == 0:
+                        text += event.text
+                        on_text(text)
+            raise errors.EngineFailure("the engine ended its answer without a suggestion")
+        except errors.Resync:
+            if whole_sent:
+                raise
+            whole_sent = True
+            draft.forget_engine()
