@@ -9,9 +9,8 @@ import pytest
 
 from tests.engine.conftest import Bench, play, update
 from undersong.engine.scheduler import Rank, Scheduler
-from undersong.engine.steps import MoreText
 from undersong.errors import BadInput, BadStrength, BadText, Cancelled, UnknownFeature
-from undersong.wire import Dial, Dose, Splice, WriteRequest
+from undersong.wire import Dial, Dose, Splice, WriteChunk, WriteRequest
 
 PARAGRAPHS = ("The sea was grey. She looked at it.", "He said nothing. The rain had stopped by then.", "It was late.")
 
@@ -83,7 +82,7 @@ def test_chunks_make_up_the_text(bench, writing):
             except StopIteration as end:
                 results = end.value
                 break
-            if isinstance(event, MoreText):
+            if isinstance(event, WriteChunk):
                 told[event.candidate] += event.text
         assert told == texts(results)
 

@@ -20,11 +20,10 @@ import torch
 from undersong.engine.loading import Dictionary, Loaded
 from undersong.engine.openings import OPENINGS
 from undersong.engine.steering import Turned, interventions
-from undersong.engine.steps import WriteStep
 from undersong.model.divergence import divergence_steps
 from undersong.model.kv_cache import WindowCache
 from undersong.model.sampling import Sampler
-from undersong.wire import Dose
+from undersong.wire import Dose, WriteProgress
 
 N_TOKENS = 24
 LIMIT_NATS = 1.0
@@ -38,21 +37,21 @@ class Rung:
     kl_p95: float
 
 
-def calibrate(loaded: Loaded, dictionary: Dictionary, index: int) -> Generator[WriteStep, None, Dose]:
+def calibrate(loaded: Loaded, dictionary: Dictionary, index: int) -> Generator[WriteProgress, None, Dose]:
     """Steps; returns the dose of one feature."""
     openings = _equal_openings(loaded)
     norm = _residual_norm(loaded, dictionary.sae.hook_layer, openings)
     unit = float(dictionary.sae.directions([index])[0].float().norm())
     ladder = [share * norm / max(unit, 1e-6) for share in COARSE]
     total = 2 * N_TOKENS
-    coarse = yield from _measure(loaded, dictionary, index, openings, ladder, WriteStep("dose", 0, total))
+    coarse = yield from _measure(loaded, dictionary, index, openings, ladder, WriteProgress("dose", 0, total))
     low, high = _bracket(coarse)
     if high is low:
         return Dose(norm=low.activation * unit, activation=low.activation, kl_p95=low.kl_p95)
     inside = [
         low.activation + (high.activation - low.activation) * n / (FINE_STEPS + 1) for n in range(1, FINE_STEPS + 1)
     ]
-    fine = yield from _measure(loaded, dictionary, index, openings, inside, WriteStep("dose", N_TOKENS, total))
+    fine = yield from _measure(loaded, dictionary, index, openings, inside, WriteProgress("dose", N_TOKENS, total))
     best, _ = _bracket([low, *fine, high])
     return Dose(norm=best.activation * unit, activation=best.activation, kl_p95=best.kl_p95)
 
@@ -73,8 +72,8 @@ def _measure(
     index: int,
     openings: list[list[int]],
     activations: list[float],
-    progress: WriteStep,
-) -> Generator[WriteStep, None, list[Rung]]:
+    progress: WriteProgress,
+) -> Generator[WriteProgress, None, list[Rung]]:
     """p95 KL at each target activation; every opening at every activation is one row of a batch."""
     rows = [(activation, opening) for activation in activations for opening in openings]
     targets = torch.tensor([[activation] for activation, _ in rows])
@@ -92,7 +91,7 @@ def _measure(
     )
     for done, step in enumerate(steps, start=1):
         kl.append(step.kl)
-        yield WriteStep(progress.stage, progress.done + done, progress.total)
+        yield WriteProgress(progress.stage, progress.done + done, progress.total)
     by_rung = torch.stack(kl, dim=-1).reshape(len(activations), -1).float()
     p95 = torch.quantile(by_rung, 0.95, dim=1)
     return [Rung(activation, float(value)) for activation, value in zip(activations, p95, strict=True)]

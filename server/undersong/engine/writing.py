@@ -25,12 +25,11 @@ from undersong.engine.measuring import Measured, measure, receipt
 from undersong.engine.passages import PassageReader
 from undersong.engine.reading import CHUNK, Reader
 from undersong.engine.steering import Turned, feature_id, interventions, turned
-from undersong.engine.steps import MoreText, WriteStep
 from undersong.engine.unfolding import Unfolding
 from undersong.errors import BadInput, BadText
 from undersong.model.generation import generate
 from undersong.model.sampling import Sampler
-from undersong.wire import Dial, Dose, Stop, WriteRequest, WriteResult
+from undersong.wire import Dial, Dose, Stop, WriteChunk, WriteProgress, WriteRequest, WriteResult
 
 MAX_CANDIDATES = 16
 FOLLOWING_TOKENS = 48
@@ -71,7 +70,7 @@ class Writer:
 
     def write(
         self, outline: Outline, request: WriteRequest
-    ) -> Generator[WriteStep | MoreText | None, None, tuple[WriteResult, ...]]:
+    ) -> Generator[WriteProgress | WriteChunk | None, None, tuple[WriteResult, ...]]:
         """Steps; returns the finished candidates, best first."""
         _check(request, outline)
         place = self._place(outline, request)
@@ -82,16 +81,16 @@ class Writer:
                 control = replace(control, target=control.dial.strength * dose.activation)
             controls.append(control)
         rows = yield from self._generate(place, request, controls)
-        yield WriteStep("measure", 0, 1)
+        yield WriteProgress("measure", 0, 1)
         texts = [place.replaced] if request.kind == "rewrite" and place.replaced else []
         window = yield from self._reader.window(place.prompt)
         measured = measure(
             self._loaded, window, len(place.prompt), [*(row.kept for row in rows), *texts], place.following
         )
-        yield WriteStep("measure", 1, 1)
+        yield WriteProgress("measure", 1, 1)
         return self._results(request, controls, rows, measured)
 
-    def dose(self, feature: Turned) -> Generator[WriteStep, None, Dose]:
+    def dose(self, feature: Turned) -> Generator[WriteProgress, None, Dose]:
         """Steps; returns the calibrated dose, from the cache on disk where it is known."""
         name = feature_id(feature)
         known = self._doses.get(self._loaded.fingerprint, name)
@@ -167,7 +166,7 @@ class Writer:
 
     def _generate(
         self, place: Place, request: WriteRequest, controls: Sequence[Control]
-    ) -> Generator[WriteStep | MoreText | None, None, list[Unfolding]]:
+    ) -> Generator[WriteProgress | WriteChunk | None, None, list[Unfolding]]:
         """Steps; returns the candidates' texts and last the unsteered row's."""
         n_rows = request.candidates + 1
         turning = [control for control in controls if control.dial.strength != 0]
@@ -183,7 +182,7 @@ class Writer:
         window = yield from self._reader.window(place.prompt)
         while window.completed < n_prompt:
             window.complete(upto=n_prompt, limit=CHUNK)
-            yield WriteStep("write", 0, place.max_tokens)
+            yield WriteProgress("write", 0, place.max_tokens)
             window = yield from self._reader.window(place.prompt)
         generation = generate(
             model,
@@ -202,12 +201,12 @@ class Writer:
                 if row.ended:
                     generation.finish(number)
                 if text and number < request.candidates:
-                    yield MoreText(number, text)
-            yield WriteStep("write", done, place.max_tokens)
+                    yield WriteChunk(number, text)
+            yield WriteProgress("write", done, place.max_tokens)
         for number, row in enumerate(rows[:-1]):
             rest = row.close()
             if rest:
-                yield MoreText(number, rest)
+                yield WriteChunk(number, rest)
         rows[-1].close()
         return rows
 

@@ -11,9 +11,8 @@ from fastapi.responses import Response, StreamingResponse
 from undersong.engine.handlers.common import as_json, engine_of, while_connected
 from undersong.engine.scheduler import Rank, Ticket
 from undersong.engine.steering import turned
-from undersong.engine.steps import MoreText, WriteStep
 from undersong.errors import EngineFailure, UndersongError
-from undersong.wire import WriteChunk, WriteFailed, WriteProgress, WriteRequest
+from undersong.wire import WriteFailed, WriteRequest
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ async def _lines(request: Request, ticket: Ticket) -> AsyncIterator[bytes]:
             async for event in ticket.events():
                 if gone.done():
                     return
-                yield as_json(_told(event)) + b"\n"
+                yield as_json(event) + b"\n"
             for result in await ticket.result():
                 yield as_json(result) + b"\n"
         except UndersongError as error:
@@ -49,9 +48,3 @@ async def _lines(request: Request, ticket: Ticket) -> AsyncIterator[bytes]:
         except Exception as error:
             logger.error("write failed: %s", type(error).__name__)
             yield as_json(WriteFailed(EngineFailure.code, f"writing failed: {type(error).__name__}")) + b"\n"
-
-
-def _told(event: WriteStep | MoreText) -> WriteProgress | WriteChunk:
-    if isinstance(event, MoreText):
-        return WriteChunk(event.candidate, event.text)
-    return WriteProgress(event.stage, event.done, event.total)
