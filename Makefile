@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The books that the default weights were made from and are measured on.
+CORPUS ?= ../shared/corpus
+# What making them leaves on the way: 2 GB.
+WORK ?= weights-work
 
-.PHONY: setup demo test check format bench readme
+.PHONY: setup demo test check format bench bench-steering readme weights weights-check weights-check-short card
 
 setup: $(STAMP)
 
@@ -33,5 +37,20 @@ format: setup
 bench: setup
 	$(BIN)/python benchmarks/latency.py
 
+bench-steering: setup
+	$(BIN)/python benchmarks/steering_default.py
+
 readme: setup
 	$(BIN)/python benchmarks/readme.py
+
+weights: setup
+	$(BIN)/python sae_weights/recipe/make.py --corpus $(CORPUS) --work $(WORK)
+
+weights-check: setup
+	$(BIN)/python sae_weights/recipe/check.py --corpus $(CORPUS)
+
+weights-check-short: setup
+	$(BIN)/python sae_weights/recipe/check.py --corpus $(CORPUS) --short
+
+card: setup
+	$(BIN)/python sae_weights/recipe/card.py

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from codes import Codes
 from collect import SEGMENT
-from corpus import WINDOW
 
 from undersong.wire import Passage
 
 TOKEN_PASSAGES, TOKEN_CHARACTERS = 5, 76
 SEGMENT_PASSAGES, SEGMENT_CHARACTERS = 6, 70
-PER_WINDOW = WINDOW // SEGMENT - 1
 
 
 class Texts:
@@ -54,17 +53,17 @@ def spread(order: np.ndarray, books: np.ndarray, count: int) -> list[int]:
     return chosen
 
 
-def token_passages(texts: Texts, values: np.ndarray, indices: np.ndarray, width: int) -> list[tuple[Passage, ...]]:
-    """values, indices [windows, 511, k] of the reference windows."""
-    flat_value, flat_index = values.ravel().astype(np.float32), indices.ravel()
+def token_passages(texts: Texts, codes: Codes) -> list[tuple[Passage, ...]]:
+    """For each feature its strongest tokens in the reference windows."""
+    _, length, k = codes.values.shape
+    width, used = codes.width, np.flatnonzero(codes.values)
+    flat_value, flat_index = codes.values.ravel()[used].astype(np.float32), codes.indices.ravel()[used]
     order = np.lexsort((-flat_value, flat_index))
     bounds = np.searchsorted(flat_index[order], np.arange(width + 1))
-    k, length = values.shape[2], values.shape[1]
     answers: list[tuple[Passage, ...]] = []
     for feature in range(width):
         top = order[bounds[feature] : bounds[feature + 1]][:40]
-        top = top[flat_value[top] > 0]
-        places = top // k
+        places = used[top] // k
         chosen = spread(np.arange(len(top)), texts.book[places // length], TOKEN_PASSAGES)
         answers.append(
             tuple(
@@ -83,15 +82,16 @@ def token_passages(texts: Texts, values: np.ndarray, indices: np.ndarray, width:
 
 def segment_passages(texts: Texts, codes: np.ndarray) -> list[tuple[Passage, ...]]:
     """codes [segments, features], segments as in segments.npy."""
+    per_window = texts.ids.shape[1] // SEGMENT - 1  # The one with BOS is left out.
     answers: list[tuple[Passage, ...]] = []
     for feature in range(codes.shape[1]):
         column = codes[:, feature]
         top = np.argsort(-column)[:40]
         top = top[column[top] > 0]
-        chosen = spread(np.arange(len(top)), texts.book[top // PER_WINDOW], SEGMENT_PASSAGES)
+        chosen = spread(np.arange(len(top)), texts.book[top // per_window], SEGMENT_PASSAGES)
         found: list[Passage] = []
         for i in sorted(chosen):
-            window, segment = divmod(int(top[i]), PER_WINDOW)
+            window, segment = divmod(int(top[i]), per_window)
             start = (segment + 1) * SEGMENT
             found.append(texts.passage(window, start, start + SEGMENT, SEGMENT_CHARACTERS, column[top[i]]))
         answers.append(tuple(found))

@@ -1,174 +1,164 @@
-"""Puts the catalogue together: names, words, evidence and figures of the two SAEs of layer 3."""
+"""Puts the catalogue together: names, words, evidence, statistics and doses of the SAEs that are read.
+
+A name stands in names.tsv, given by whoever read the evidence, or else it is automatic (token features only). It is
+shown if detection.py scored it at ENOUGH or more on passages that it was not made from. Names and scores are of the
+weights that their tables are bound to (feature_tables.py).
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import effect
-import keyness
+import detection
 import numpy as np
-import passages
-import telling
-import token_names
-import torch
-from collect import LAYER, N_CHECK, N_REFERENCE, SEGMENT
-from evidence import Texts, segment_passages, token_passages
+from describe import load_evidence
+from detection import ENOUGH
+from doses import Measured, load_measured
+from feature_tables import read_lines
 from safetensors.torch import load_file
 
 from undersong.catalogue.build import CatalogueRow, write_catalogue
+from undersong.catalogue.queries import plain_name
 from undersong.wire import FeatureCard, Passage
 
 HERE = Path(__file__).parent
-PASSAGE_ID, TOKEN_ID = "p3", "3"
-KEY_WORDS = 12
-READ = "read by an assistant: key words, top passages, words it raises"
+NAMES = HERE / "names.tsv"
+OWN_WORDS = 8
+SHORTEST, LONGEST = 3, 24
+"""Characters of a name: it must fit in a hint."""
+READ = "read by an assistant: key words, top passages, words it raises; judged by a second one"
+AUTOMATIC = "automatic: the words it is strongest on; judged by looking for them"
+UNNAMED = "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A name given to evidence that was read. `kind`: "theme" or "register" (see telling.py).
+    """`words`: others to find it by."""
 
-    `words`: others to find it by.
-    """
-
-    kind: str
     name: str
-    words: str
+    words: tuple[str, ...]
 
 
-def describe_passages(out: Path, work: Path, texts: Texts) -> None:
-    """Leaves passages.json in the work folder: a dict per feature, from which names are given and rows are made."""
-    folder = out / "saes/blocks.3.passage_resid_post"
-    sae = load_file(folder / "sae_weights.safetensors")
-    segments = torch.from_numpy(np.load(work / "segments.npy")).float()
-    codes = passages.encode(sae, segments.flatten(0, 1))
-    values, indices = (t.numpy() for t in codes.topk(passages.K, dim=-1))
-    held = N_CHECK * segments.shape[1]
-    strings = [
-        texts.between(window, start, start + SEGMENT)
-        for window in range(len(segments))
-        for start in range(SEGMENT, texts.ids.shape[1], SEGMENT)
-    ]
-    words = keyness.count_words(strings[:-held])
-    p, ratio = keyness.log_ratio(words, values[:-held], indices[:-held], passages.WIDTH)
-    names = given_names()
-    kinds = [names[i].kind if i in names else None for i in range(passages.WIDTH)]
-    held_words = keyness.count_words(strings[-held:], words.types)
-    scores = telling.told(kinds, held_words, p, ratio, codes[-held:].numpy())
-    word_index, spelt = token_names.word_of_tokens(texts.ids[:N_REFERENCE, 1:], texts.vocabulary)
-    offered = token_names.offered_words(word_index, spelt)
-    content = np.array([word in offered for word in words.types])
-    every = keyness.key_words(words, p, ratio, KEY_WORDS)
-    chosen = keyness.key_words(words, np.where(content, p, 0), ratio, KEY_WORDS)
-    evidence = segment_passages(texts, codes[:-held].numpy())
-    raised = _raised(out, work, sae["W_dec"], texts)
-    rows = [
-        {
-            "all_words": every[i],
-            "words": chosen[i],
-            "area": scores[i].area,
-            "share": scores[i].share,
-            "lift": scores[i].lift,
-            "shown": scores[i].shown,
-            "promoted": raised[i][0],
-            "suppressed": raised[i][1],
-            "passages": [[e.before, e.token, e.after, e.activation, e.source] for e in evidence[i]],
-        }
-        for i in range(passages.WIDTH)
-    ]
-    (work / "passages.json").write_text(json.dumps(rows))
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A name and its balanced accuracy."""
+
+    given: Given
+    detection: float
+    provenance: str
 
 
-def _raised(out: Path, work: Path, directions: torch.Tensor, texts: Texts) -> list[list[list[str]]]:
-    """effect.raised_words takes a minute or two, so its answer is kept."""
-    kept = work / "raised.json"
-    if not kept.exists():
-        kept.write_text(json.dumps(effect.raised_words(out, directions, texts.ids, texts.vocabulary)))
-    return json.loads(kept.read_text())
+def write_features(
+    out: Path,
+    work: Path,
+    saes: Mapping[str, Path],
+    named: Mapping[str, Scored],
+    themes: Mapping[str, Sequence[str]],
+) -> None:
+    """`saes`: id -> folder, the one that should win where search finds several equally good first.
 
-
-def write_features(out: Path, work: Path, seed: Path, texts: Texts) -> None:
-    """catalogue.sqlite: the passage dictionary first, so that it wins where search finds both equally good."""
-    themes = _themes()
-    rows = [*_passage_rows(out, work), *_token_rows(out, work, seed, texts, themes)]
-    write_catalogue(out / "catalogue.sqlite", rows)
-    for sae in (PASSAGE_ID, TOKEN_ID):
+    `named`: what shown_names gives; `themes`: theme -> the features that it finds (theme_words.py).
+    """
+    measured = load_measured(out, work)
+    rows: list[CatalogueRow] = []
+    for sae, folder in saes.items():
+        reference = load_file(folder / "reference.safetensors")
+        for index, evidence in enumerate(load_evidence(work, sae)):
+            feature = f"{sae}.{index}"
+            numbers = {key: _rounded(reference[key][index]) for key in ("frequency", "max")}
+            rows.append(_row(feature, sae, evidence, numbers, named.get(feature), measured.get(feature)))
         mine = [row for row in rows if row.card.sae == sae]
-        print(f"{sae}: {len(mine)} features, {sum(row.shown for row in mine)} shown", flush=True)
+        steering = sum(row.shown and row.card.steers is True for row in mine)
+        print(f"{sae}: {len(mine)} features, {sum(row.shown for row in mine)} shown, {steering} of them steer")
+    write_catalogue(out / "catalogue.sqlite", rows, themes)
 
 
-def _passage_rows(out: Path, work: Path) -> list[CatalogueRow]:
-    """Names come from names.tsv alone: a feature that no one could read has none. What is shown, telling.py says."""
-    described = json.loads((work / "passages.json").read_text())
-    reference = load_file(out / "saes/blocks.3.passage_resid_post/reference.safetensors")
-    names = given_names()
-    rows: list[CatalogueRow] = []
-    for index, one in enumerate(described):
-        identity = f"{PASSAGE_ID}.{index}"
-        given = names.get(index)
-        words = dict.fromkeys([*given.words.split(), *one["words"][:8]]) if given else {}
-        card = FeatureCard(
-            feature=identity,
-            name=given.name if given else identity,
-            provenance=READ if given else "unnamed",
-            sae=PASSAGE_ID,
-            frequency=_rounded(reference["frequency"][index]),
-            max_activation=_rounded(reference["max"][index]),
-            promoted=tuple(one["promoted"]),
-            suppressed=tuple(one["suppressed"]),
-            passages=tuple(Passage(*passage) for passage in one["passages"]),
-            detection=one["area"] if given else None,
-        )
-        rows.append(CatalogueRow(card, ", ".join(words), one["shown"]))
-    return rows
+def shown_names(work: Path, saes: Mapping[str, Path], lexical: Mapping[str, float]) -> dict[str, Scored]:
+    """The names that hold, by feature."""
+    evidence = {sae: load_evidence(work, sae) for sae in saes}
+    return names_of(evidence, given_names(saes), detection.load_scores(saes), lexical)
 
 
-def _token_rows(out: Path, work: Path, seed: Path, texts: Texts, themes: dict[str, set[str]]) -> list[CatalogueRow]:
-    folder = f"saes/blocks.{LAYER}.hook_resid_post"
-    reference = load_file(out / folder / "reference.safetensors")
-    with (seed / folder / "features.jsonl").open() as lines:
-        directions = [json.loads(line) for line in lines]
-    acts = np.load(work / f"acts_{LAYER}.npz")
-    values, indices, width = acts["values"], acts["indices"], len(directions)
-    word_index, spelt = token_names.word_of_tokens(texts.ids[:N_REFERENCE, 1:], texts.vocabulary)
-    named = token_names.name_features(values, indices, width, word_index, spelt)
-    evidence = token_passages(texts, values, indices, width)
-    rows: list[CatalogueRow] = []
-    for index in range(width):
-        identity, found = f"{TOKEN_ID}.{index}", named[index]
-        marks = {token_names.stem(word) for word in found.named}
-        wider = [word for word, members in themes.items() if found.name and marks & members]
-        card = FeatureCard(
-            feature=identity,
-            name=found.name or identity,
-            provenance=token_names.PROVENANCE if found.name else "unnamed",
-            sae=TOKEN_ID,
-            frequency=_rounded(reference["frequency"][index]),
-            max_activation=_rounded(reference["max"][index]),
-            promoted=tuple(text.strip() for text in directions[index]["promoted"][:8]),
-            suppressed=tuple(text.strip() for text in directions[index]["suppressed"][:6]),
-            passages=evidence[index],
-        )
-        words = ", ".join(dict.fromkeys([*found.named, *wider])) if found.name else ""
-        rows.append(CatalogueRow(card, words, found.name is not None))
-    return rows
+def names_of(
+    evidence: Mapping[str, list[dict]],
+    given: Mapping[str, Given],
+    judged: Mapping[str, tuple[str, float]],
+    lexical: Mapping[str, float],
+) -> dict[str, Scored]:
+    """The names that hold, each once: of two features of one name the better scored keeps it, in whichever SAE.
+
+    `evidence`: by SAE; `judged`: (name that was judged, score) of given names, `lexical`: scores of automatic ones.
+    """
+    found: dict[str, Scored] = {}
+    for sae, features in evidence.items():
+        for index, one in enumerate(features):
+            feature = f"{sae}.{index}"
+            if feature in given:
+                name, score = judged.get(feature, ("", 0.0))
+                if name == given[feature].name:
+                    found[feature] = Scored(given[feature], score, READ)
+            elif one["automatic"] is not None and feature in lexical:
+                own = Given(one["automatic"], tuple(one["all_words"]))
+                found[feature] = Scored(own, lexical[feature], AUTOMATIC)
+    best: dict[str, str] = {}
+    for feature, scored in sorted(found.items(), key=lambda item: -item[1].detection):
+        if scored.detection >= ENOUGH:
+            best.setdefault(scored.given.name, feature)
+    return {feature: found[feature] for feature in best.values()}
 
 
-def given_names() -> dict[int, Given]:
-    """names.tsv: index, kind, name, words a writer might search for."""
-    lines = (HERE / "names.tsv").read_text(encoding="utf-8").splitlines()
-    fields = [line.split("\t") for line in lines if line and not line.startswith("#")]
-    return {int(index): Given(kind, name, words) for index, kind, name, words in fields}
+def _row(
+    feature: str,
+    sae: str,
+    evidence: dict,
+    numbers: dict[str, float],
+    scored: Scored | None,
+    measured: Measured | None,
+) -> CatalogueRow:
+    card = FeatureCard(
+        feature=feature,
+        name=scored.given.name if scored else feature,
+        provenance=scored.provenance if scored else UNNAMED,
+        sae=sae,
+        frequency=numbers["frequency"],
+        max_activation=numbers["max"],
+        promoted=tuple(evidence["promoted"]),
+        suppressed=tuple(evidence["suppressed"]),
+        passages=tuple(Passage(*passage) for passage in evidence["passages"]),
+        detection=round(scored.detection, 3) if scored else None,
+        steers=measured.steers if measured else None,
+        dose=measured.dose if measured else None,
+        output_score=measured.output_score if measured else None,
+        outcome=measured.outcome if measured else None,
+    )
+    words = ", ".join(_words(evidence, scored.given)) if scored else ""
+    return CatalogueRow(card, words, scored is not None)
 
 
-def _themes() -> dict[str, set[str]]:
-    """themes.tsv: the word a writer might search for, then the words that belong to it; kept as stems."""
-    lines = (HERE / "themes.tsv").read_text(encoding="utf-8").splitlines()
-    fields = [line.split("\t") for line in lines if line and not line.startswith("#")]
-    return {theme: {token_names.stem(word) for word in words.split()} for theme, words in fields}
+def _words(evidence: dict, given: Given) -> list[str]:
+    """What it is found by besides its name and its themes: the words given and its own key words."""
+    own = [word if isinstance(word, str) else word[0] for word in evidence["words"][:OWN_WORDS]]
+    return list(dict.fromkeys([*given.words, *own]))
 
 
-def _rounded(value: torch.Tensor) -> float:
+def given_names(saes: Mapping[str, Path]) -> dict[str, Given]:
+    """names.tsv, as far as it is about `saes` (id -> folder): feature, name, words a writer might search for.
+
+    Raises SystemExit for a line that is not so.
+    """
+    found: dict[str, Given] = {}
+    for line in read_lines(NAMES, saes):
+        feature, name, words = line.fields
+        if name != plain_name(name) or not SHORTEST <= len(name) <= LONGEST:
+            expected = f"a name of {SHORTEST} to {LONGEST} characters, lower case, single spaces"
+            raise SystemExit(f"{line.where}: expected {expected}, found {name!r}")
+        if words != words.lower() or feature in found:
+            raise SystemExit(f"{line.where}: expected each feature once, its words in lower case, found {line.fields}")
+        found[feature] = Given(name, tuple(words.split()))
+    return found
+
+
+def _rounded(value: np.ndarray) -> float:
     return float(f"{float(value):.4g}")

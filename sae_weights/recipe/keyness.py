@@ -1,4 +1,4 @@
-"""Which words mark a feature's passages, and how well those words tell its passages apart in text not counted."""
+"""Which words mark a feature's passages."""
 
 from __future__ import annotations
 
@@ -59,28 +59,3 @@ def key_words(words: Words, p: np.ndarray, ratio: np.ndarray, count: int) -> lis
     """For each feature the words of greatest p log(p/q): both telling and frequent."""
     order = np.argsort(-(p * ratio), axis=1)[:, :count]
     return [[words.types[i] for i in row] for row in order]
-
-
-def detection(held: Words, ratio: np.ndarray, p: np.ndarray, active: np.ndarray, top: int = 20) -> list[float | None]:
-    """Area under the curve of telling held-out passages in which a feature is active (`active` [passages, features])
-    from the others by its `top` key words alone; None where fewer than 15 are active."""
-    answers: list[float | None] = []
-    for feature in range(len(ratio)):
-        positive = active[:, feature]
-        if positive.sum() < 15:
-            answers.append(None)
-            continue
-        chosen = np.argsort(-(p[feature] * ratio[feature]))[:top]
-        weight = np.zeros(len(held.types))
-        weight[chosen] = ratio[feature][chosen]
-        score = np.bincount(held.rows, weight[held.columns], held.passages)
-        answers.append(round(_area(score[positive], score[~positive]), 3))
-    return answers
-
-
-def _area(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Probability that a positive scores higher than a negative; ties count half."""
-    negative = np.sort(negative)
-    below = np.searchsorted(negative, positive, side="left")
-    up_to = np.searchsorted(negative, positive, side="right")
-    return float((below + up_to).mean() / 2 / len(negative))

@@ -6,6 +6,10 @@ activations over (tokens + 8), where the 8 keeps a two-word paragraph from being
 activation of (sum of its tokens' residuals + 8 b_dec) / (tokens + 8), b_dec being within 1 of the mean passage.
 Without those 8, paragraphs of 8 to 15 tokens stand above a feature's 0.99 quantile 2.6 % of the time and those of
 over 128 tokens 0.3 %; with them, 1.0 % and 0.8 %.
+
+`position_bias`: the share of a feature's activation that falls on the beginning of a window, over the share that an
+even one would have there; 1 is none. The beginning is, for a token feature, the first EARLY tokens after BOS; for a
+passage feature, the first of the window's passages of 32 tokens that are read, the one after the passage with BOS.
 """
 
 from __future__ import annotations
@@ -15,15 +19,19 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+import collect
 import numpy as np
 import passages
 import torch
-from collect import N_REFERENCE, TOKEN_LAYERS
+from codes import Codes, token_codes
+from collect import load_segments, load_windows
 from safetensors.torch import load_file
+from whole_files import written_whole
+
+from undersong.engine.presence import LEVELS, PSEUDO_TOKENS
 
 MIN_TOKENS = 8
-PRIOR_TOKENS = 8
-LEVELS = (0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 1.0)
+EARLY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +55,69 @@ def paragraphs(ids: np.ndarray, newline: int) -> list[Paragraph]:
     return found
 
 
-def token_statistics(work: Path, layer: int, width: int, found: list[Paragraph]) -> dict[str, torch.Tensor]:
-    acts = np.load(work / f"acts_{layer}.npz")
-    values, indices = acts["values"].astype(np.float32), acts["indices"].astype(np.int64)
-    flat = indices[values > 0]
+def token_statistics(codes: Codes, found: list[Paragraph]) -> dict[str, torch.Tensor]:
+    width, (n, length, _) = codes.width, codes.values.shape
+    indices, values = _active(codes, slice(None), slice(None))
     maxima = np.zeros(width, np.float32)
-    np.maximum.at(maxima, indices.ravel(), values.ravel())
+    np.maximum.at(maxima, indices, values)
+    total = np.bincount(indices, values, width)
+    early = np.bincount(*_active(codes, slice(None), slice(EARLY)), width)
+    active = np.bincount(indices, minlength=width)
     presence = np.zeros((len(found), width), np.float32)
     for row, p in enumerate(found):
-        index, value = indices[p.window, p.start : p.stop].ravel(), values[p.window, p.start : p.stop].ravel()
-        presence[row] = np.bincount(index, value, width) / (p.stop - p.start + PRIOR_TOKENS)
-    frequency = np.bincount(flat, minlength=width) / values[..., 0].size
-    return _tensors(frequency, maxima, presence)
+        mass = np.bincount(*_active(codes, p.window, slice(p.start, p.stop)), width)
+        presence[row] = mass / (p.stop - p.start + PSEUDO_TOKENS)
+    return _tensors(
+        frequency=active / (n * length),
+        mean=total / np.maximum(active, 1),
+        maximum=maxima,
+        presence=presence,
+        position_bias=np.where(total > 0, early / np.maximum(total, 1e-9) * length / EARLY, 1),
+    )
 
 
-def pooled(work: Path, found: list[Paragraph], centre: torch.Tensor) -> torch.Tensor:
-    """Layer-3 residual of each paragraph, drawn towards `centre` [d] as if it had PRIOR_TOKENS more of it: [n, d]."""
-    residual = np.load(work / "pooled.npz")["residual"]
-    sums = [residual[p.window, p.start : p.stop].astype(np.float32).sum(0) for p in found]
-    tokens = torch.tensor([[p.stop - p.start] for p in found])
-    return (torch.from_numpy(np.stack(sums)) + PRIOR_TOKENS * centre) / (tokens + PRIOR_TOKENS)
+def _active(codes: Codes, window: int | slice, tokens: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Features and activations of those tokens, in a row."""
+    values, indices = codes.values[window, tokens], codes.indices[window, tokens]
+    used = values > 0
+    return indices[used], values[used].astype(np.float32)
 
 
 def passage_statistics(
-    sae: dict[str, torch.Tensor], work: Path, found: list[Paragraph], segments: torch.Tensor
+    sae: dict[str, torch.Tensor], residual: np.ndarray, found: list[Paragraph], segments: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    presence = passages.encode(sae, pooled(work, found, sae["b_dec"])).numpy()
-    codes = passages.encode(sae, segments)
-    frequency = (codes > 0).float().mean(0).numpy()
-    return _tensors(frequency, np.maximum(presence.max(0), codes.max(0)[0].numpy()), presence)
+    """residual [n, 511, d]; segments [windows, passages, d]."""
+    presence = passages.encode(sae, pooled(residual, found, sae["b_dec"])).numpy()
+    codes = passages.encode(sae, segments.flatten(0, 1))
+    active, total = (codes > 0).sum(0), codes.sum(0)
+    first = codes.view(*segments.shape[:2], -1)[:, 0].sum(0)
+    return _tensors(
+        frequency=(active / len(codes)).numpy(),
+        mean=(total / active.clamp_min(1)).numpy(),
+        maximum=np.maximum(presence.max(0), codes.max(0)[0].numpy()),
+        presence=presence,
+        position_bias=torch.where(total > 0, first / total.clamp_min(1e-9) * segments.shape[1], 1).numpy(),
+    )
 
 
-def _tensors(frequency: np.ndarray, maxima: np.ndarray, presence: np.ndarray) -> dict[str, torch.Tensor]:
+def pooled(residual: np.ndarray, found: list[Paragraph], centre: torch.Tensor) -> torch.Tensor:
+    """Residual of each paragraph, drawn towards `centre` [d] as if it had PSEUDO_TOKENS more of it: [n, d]."""
+    sums = [residual[p.window, p.start : p.stop].astype(np.float32).sum(0) for p in found]
+    tokens = torch.tensor([[p.stop - p.start] for p in found])
+    return (torch.from_numpy(np.stack(sums)) + PSEUDO_TOKENS * centre) / (tokens + PSEUDO_TOKENS)
+
+
+def _tensors(
+    frequency: np.ndarray, mean: np.ndarray, maximum: np.ndarray, presence: np.ndarray, position_bias: np.ndarray
+) -> dict[str, torch.Tensor]:
     quantiles = np.quantile(presence, LEVELS, axis=0).T
-    arrays = {"frequency": frequency, "max": maxima, "presence_quantiles": quantiles}
+    arrays = {
+        "frequency": frequency,
+        "mean": mean,
+        "max": maximum,
+        "presence_quantiles": quantiles,
+        "position_bias": position_bias,
+    }
     return {name: torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for name, a in arrays.items()}
 
 
@@ -95,23 +132,26 @@ def _save(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]
         offset += len(blobs[-1])
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+    with written_whole(path) as part:
+        part.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
 
 
-def write_references(out: Path, work: Path, newline: int) -> None:
-    found = paragraphs(np.load(work / "windows.npz")["ids"][:N_REFERENCE], newline)
+def write_reference(folder: Path, layer: int, work: Path, newline: int) -> None:
+    """Beside the SAE in `folder`, which is of the passage grain if it says so."""
+    windows = load_windows(work)
+    found = paragraphs(windows.ids[: collect.N_REFERENCE], newline)
+    residual = np.load(work / f"residual_{layer}.npy")
+    own = json.loads((folder / "cfg.json").read_text())["metadata"].get("undersong", {})
+    if own.get("grain") == "passage":
+        sae = {name: tensor.float() for name, tensor in load_file(folder / "sae_weights.safetensors").items()}
+        tensors = passage_statistics(sae, residual, found, load_segments(work, layer))
+    else:
+        tensors = token_statistics(token_codes(folder, residual), found)
     metadata = {
         "levels": json.dumps(LEVELS),
         "paragraphs": str(len(found)),
-        "tokens": str(N_REFERENCE * 511),
-        "prior_tokens": str(PRIOR_TOKENS),
+        "tokens": str(residual.shape[0] * residual.shape[1]),
+        "prior_tokens": str(PSEUDO_TOKENS),
     }
-    for layer in TOKEN_LAYERS:
-        folder = out / f"saes/blocks.{layer}.hook_resid_post"
-        width = load_file(folder / "sae_weights.safetensors")["b_enc"].shape[0]
-        _save(token_statistics(work, layer, width, found), folder / "reference.safetensors", metadata)
-    folder = out / "saes/blocks.3.passage_resid_post"
-    sae = load_file(folder / "sae_weights.safetensors")
-    segments = torch.from_numpy(np.load(work / "segments.npy")).float().flatten(0, 1)
-    _save(passage_statistics(sae, work, found, segments), folder / "reference.safetensors", metadata)
-    print(f"reference: {len(found)} paragraphs", flush=True)
+    _save(tensors, folder / "reference.safetensors", metadata)
+    print(f"{folder.name}: reference of {len(found)} paragraphs", flush=True)

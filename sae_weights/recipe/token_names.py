@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from codes import Codes
 
 STRONG = 0.5  # A feature is named by what it does above this share of its maximum; below, it follows much else.
 PURE = 0.5  # The share of that activation that its named words must have.
 FIRST, FURTHER = 0.3, 0.12  # The shares that the first and each further word must have to stand in a name.
 FEWEST = 25  # With fewer strong tokens than this it stays unnamed.
 LONGEST = 24
-PROVENANCE = "automatic: the words it is strongest on"
 
 # Words nobody would steer toward: grammar, and what goes with talk and numbers in any story.
 GRAMMAR = frozenset((Path(__file__).parent / "grammar.txt").read_text(encoding="utf-8").split())
@@ -73,27 +73,18 @@ def offered_words(word_index: np.ndarray, words: list[str]) -> set[str]:
     return {w for w, n in total.items() if len(w) >= 3 and w not in GRAMMAR and lower[w] / n >= 0.6}
 
 
-def name_features(
-    values: np.ndarray, indices: np.ndarray, width: int, word_index: np.ndarray, words: list[str]
-) -> list[Named]:
-    """values, indices [n, 511, k] of the token SAE; features that fire on the same words get different names."""
+def fires_on(codes: Codes, word_index: np.ndarray, words: list[str]) -> list[list[tuple[str, float]]]:
+    """For each feature the words it is strongest on, lower case, with their share of that activation."""
+    return [shares for _, shares in _strong_words(codes, word_index, words)]
+
+
+def name_features(codes: Codes, word_index: np.ndarray, words: list[str]) -> list[Named]:
+    """Features that fire on the same words get different names."""
     offered = offered_words(word_index, words)
-    values = values.astype(np.float32)
-    most = np.zeros(width, np.float32)
-    np.maximum.at(most, indices.ravel(), values.ravel())
-    values = np.where(values >= STRONG * most[indices], values, 0)
-    strong = np.bincount(indices[values > 0], minlength=width)
-    per_token = np.repeat(word_index.ravel(), values.shape[2])
-    flat_index, flat_value = indices.ravel().astype(np.int64), values.ravel().astype(np.float64)
-    order = np.argsort(flat_index, kind="stable")
-    bounds = np.searchsorted(flat_index[order], np.arange(width + 1))
-    candidates: list[tuple[float, int, list[tuple[str, float]]]] = []
-    for feature in range(width):
-        mine = order[bounds[feature] : bounds[feature + 1]]
-        mass = np.bincount(per_token[mine], flat_value[mine])
-        top = np.argsort(-mass)[:60]
-        total = mass.sum()
-        candidates.append((float(total), feature, [(words[i].lower(), mass[i] / total) for i in top if mass[i] > 0]))
+    values, width = _strong(codes), codes.width
+    strong = np.bincount(codes.indices[values > 0], minlength=width)
+    found = _strong_words(codes, word_index, words)
+    candidates = [(total, feature, shares) for feature, (total, shares) in enumerate(found)]
     answers = [Named(None, ()) for _ in range(width)]
     taken: set[str] = set()
     # The feature with most activation on a word has first claim to its plain name.
@@ -104,6 +95,35 @@ def name_features(
         answers[feature] = named
         if named.name is not None:
             taken.add(named.name)
+    return answers
+
+
+def _strong(codes: Codes) -> np.ndarray:
+    """The values, those below STRONG of their feature's maximum set to 0."""
+    values = codes.values.astype(np.float32)
+    most = np.zeros(codes.width, np.float32)
+    np.maximum.at(most, codes.indices.ravel(), values.ravel())
+    return np.where(values >= STRONG * most[codes.indices], values, 0)
+
+
+def _strong_words(
+    codes: Codes, word_index: np.ndarray, words: list[str]
+) -> list[tuple[float, list[tuple[str, float]]]]:
+    """For each feature its strong activation in all, and the words that it falls on with their shares."""
+    values = _strong(codes)
+    places = values > 0
+    per_token = np.broadcast_to(word_index[..., None], values.shape)[places]
+    index, value = codes.indices[places].astype(np.int64), values[places].astype(np.float64)
+    order = np.argsort(index, kind="stable")
+    bounds = np.searchsorted(index[order], np.arange(codes.width + 1))
+    answers: list[tuple[float, list[tuple[str, float]]]] = []
+    for feature in range(codes.width):
+        mine = order[bounds[feature] : bounds[feature + 1]]
+        types, place = np.unique(per_token[mine], return_inverse=True)
+        mass = np.bincount(place, value[mine])
+        total = float(mass.sum())
+        top = np.argsort(-mass)[:60]
+        answers.append((total, [(words[types[i]].lower(), float(mass[i] / total)) for i in top]))
     return answers
 
 

@@ -9,7 +9,7 @@ holds the base answers `resync` and the client sends the draft whole.
 
 Units: `presence` is the share of reference passages in which the feature is weaker, 0 to 1; `mean` and `peak` are
 activations in the SAE's own units; `strength` 1.0 is the largest dose whose 95th percentile of per-token KL from
-the unsteered model is 1 nat, -1.0 ablates.
+the unsteered model is 1 nat, -1.0 ablates (a passage feature gets a dose the other way).
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class FeatureReading:
     """One feature in one stretch of prose. `peak_start:peak_end` is where it is strongest.
 
     `share`: of all that its SAE reads in the stretch, how much this feature is (sum of strengths = 1).
+    `steers`: whether raising it was measured to do anything; None: not measured.
     """
 
     feature: str
@@ -83,6 +84,7 @@ class FeatureReading:
     peak_start: int
     peak_end: int
     share: float = 0.0
+    steers: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """`steers` None: not measured yet."""
+    """`steers` as in FeatureReading."""
 
     feature: str
     name: str
@@ -274,7 +276,25 @@ class Dose:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What strength 1.0 did to continuations of neutral openings, read again by the unsteered model (means).
+
+    `perplexity_ratio`: of the steered texts over the unsteered ones.
+    """
+
+    presence_before: float
+    presence_after: float
+    perplexity_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureCard:
+    """`detection`: balanced accuracy of telling by the name which passages have the feature.
+
+    `output_score`: how far raising the feature promotes its own tokens. `steers` False: it reads, does not steer. What
+    is None was not measured.
+    """
+
     feature: str
     name: str
     provenance: str
@@ -287,6 +307,8 @@ class FeatureCard:
     detection: float | None = None
     steers: bool | None = None
     dose: Dose | None = None
+    output_score: float | None = None
+    outcome: Outcome | None = None
 
 
 # --- the engine itself -----------------------------------------------------------------------------------------

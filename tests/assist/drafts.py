@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from undersong import wire
 from undersong.assist.draft import Draft
@@ -47,14 +48,25 @@ def draft_of(
     settings: Settings | None = None,
     language: str = "markdown",
     fresh: bool = True,
+    reads_only: Collection[str] = (),
 ) -> Draft:
-    """`rows`: the reading of each paragraph that was read."""
+    """`rows`: the reading of each paragraph that was read. `reads_only`: names of the features that do not steer."""
     segments = segments_of(text, language)
     held = tuple(
-        Held(reading_of(index, paragraph.prose, rows[index]), fresh) if rows and index in rows else None
+        Held(_told(reading_of(index, paragraph.prose, rows[index]), reads_only), fresh)
+        if rows and index in rows
+        else None
         for index, paragraph in enumerate(segments.paragraphs)
     )
     return Draft(segments.document, segments, DraftReadings(held), settings or Settings())
+
+
+def _told(reading: wire.ParagraphReading, reads_only: Collection[str]) -> wire.ParagraphReading:
+    def told(features: tuple[wire.FeatureReading, ...]) -> tuple[wire.FeatureReading, ...]:
+        return tuple(replace(one, steers=False) if one.name in reads_only else one for one in features)
+
+    sentences = tuple(replace(sentence, features=told(sentence.features)) for sentence in reading.sentences)
+    return replace(reading, features=told(reading.features), sentences=sentences)
 
 
 def hint_settings(**changed: object) -> Settings:

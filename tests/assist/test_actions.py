@@ -69,6 +69,96 @@ def test_pins_come_first_even_those_that_the_paragraph_lacks() -> None:
     )
 
 
+def test_what_reads_and_does_not_steer_can_be_pinned_to_be_shown_but_not_written_toward() -> None:
+    draft = draft_of(TEXT, {1: SEA}, reads_only={"the sea"})
+    check(
+        offered(context(draft, "grey")),
+        "Steer this paragraph: more ‹grief›",
+        "Steer this paragraph: less ‹grief›",
+        "Continue from here toward ‹grief›",
+        "Pin ‹the sea›",
+        "Pin ‹grief›",
+        "Silence ‹the sea›",
+        "Silence ‹grief›",
+        "What does this paragraph carry?",
+    )
+    check_arguments("Pin ‹the sea›", {"uri": URI, "feature": "p3.1", "name": "the sea", "strength": 0.0}, draft=draft)
+    check_arguments("Pin ‹grief›", {"uri": URI, "feature": "p3.2", "name": "grief", "strength": 0.5}, draft=draft)
+
+
+@pytest.mark.parametrize("presence", [0.93, 0.01, 0.0])
+def test_a_pin_that_does_not_steer_is_not_written_toward_however_faint_it_is(presence: float) -> None:
+    row: Row = ("p3.1", "the sea", presence, "sea")
+    for name in ("the sea", "p3.1"):
+        draft = draft_of(TEXT, {1: [row]}, Settings(features=(Pin(name, 0.75),)), reads_only={"the sea"})
+        (steer,) = offered(context(draft, "grey"), [f"{KIND}.steer", f"{KIND}.continue"])
+        assert steer.title == "Steer this paragraph"
+        assert steer.disabled_reason == "What is pinned reads, does not steer."
+        assert [action.kind for action in offered(context(draft, "grey"), [f"{KIND}.unpin"])] == [f"{KIND}.unpin"]
+
+
+def test_why_there_is_nothing_to_steer_toward_is_said_of_what_is_meant() -> None:
+    def reason(rows: list[Row], *pins: Pin) -> str | None:
+        draft = draft_of(TEXT, {1: rows}, Settings(features=pins), reads_only={"the sea", "grief"})
+        return next((action.disabled_reason for action in offered(context(draft, "grey"), [f"{KIND}.steer"])), None)
+
+    absent: Row = ("p3.2", "grief", 0.0, "")
+    assert reason([SEA[0]]) == "What stands out in this paragraph reads, does not steer."
+    assert reason([SEA[0], absent], Pin("grief", 0.5)) == "What stands out in this paragraph reads, does not steer."
+    assert reason([absent], Pin("grief", 0.5)) == "What is pinned reads, does not steer."
+    assert reason([]) is None
+
+
+EMPTY_LINE = TEXT.index("\n\nIt") + 1
+
+
+@pytest.mark.parametrize("at", ["grey", "rain", EMPTY_LINE, len(TEXT)])
+def test_a_pin_that_does_not_steer_is_offered_nowhere_and_the_others_everywhere(at: str | int) -> None:
+    """In a paragraph that was read, in one that was not, and on the empty lines after them."""
+    settings = Settings(features=(Pin("the sea", 0.75), Pin("grief", 0.5)))
+    read: list[Row] = [("p3.1", "the sea", 0.02, ""), ("p3.2", "grief", 0.03, "")]
+    draft = draft_of(TEXT, {1: read}, settings, reads_only={"the sea"})
+    found = offered(context(draft, at), [f"{KIND}.steer", f"{KIND}.continue", f"{KIND}.unpin"])
+    steer = ["Steer this paragraph: more ‹grief›"] if isinstance(at, str) else []
+    check(found, *steer, "Continue from here toward ‹grief›", "Unpin ‹the sea›", "Unpin ‹grief›")
+    assert {action.disabled_reason for action in found} == {None}
+
+
+def test_a_pin_that_does_not_steer_is_not_offered_in_a_paragraph_that_was_not_read() -> None:
+    draft = draft_of(TEXT, {1: SEA}, Settings(features=(Pin("the sea", 0.75),)), reads_only={"the sea"})
+    (steer,) = offered(context(draft, "rain"), [f"{KIND}.steer", f"{KIND}.continue"])
+    assert (steer.title, steer.disabled_reason) == ("Steer this paragraph", "This paragraph has not been read yet.")
+
+
+@pytest.mark.parametrize("pins", [(), (Pin("grief", 0.5),)])
+def test_what_only_reads_hides_nothing_of_a_like_name_that_steers(pins: tuple[Pin, ...]) -> None:
+    rows: list[Row] = [("p3.1", "grief", 0.99, ""), ("p3.2", "grief at a deathbed", 0.98, "")]
+    draft = draft_of(TEXT, {1: rows}, Settings(features=pins), reads_only={"grief"})
+    check(
+        offered(context(draft, "grey"), [f"{KIND}.steer", f"{KIND}.continue", f"{KIND}.pin"]),
+        "Steer this paragraph: more ‹grief at a deathbed›",
+        "Steer this paragraph: less ‹grief at a deathbed›",
+        "Continue from here toward ‹grief at a deathbed›",
+        *([] if pins else ["Pin ‹grief›"]),
+    )
+
+
+def test_what_does_not_steer_leaves_its_place_to_the_next_that_does() -> None:
+    rows: list[Row] = [
+        (f"p3.{n}", name, 0.99 - n / 50, "") for n, name in enumerate(["awe", "salt", "wind", "tar", "fog"])
+    ]
+    draft = draft_of(TEXT, {1: rows}, reads_only={"awe", "wind"})
+    check(
+        offered(context(draft, "grey"), [f"{KIND}.continue", f"{KIND}.pin"]),
+        "Continue from here toward ‹salt›",
+        "Continue from here toward ‹tar›",
+        "Continue from here toward ‹fog›",
+        "Pin ‹awe›",
+        "Pin ‹salt›",
+        "Pin ‹wind›",
+    )
+
+
 def test_nothing_is_steered_in_a_heading_or_outside_prose() -> None:
     check(
         offered(context(DRAFT, "At sea"), [f"{KIND}.steer", f"{KIND}.continue"]),

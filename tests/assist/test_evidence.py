@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from undersong import wire
 from undersong.assist.cards import card
 from undersong.assist.draft import Draft
@@ -54,6 +56,14 @@ def test_hover_says_when_it_speaks_of_the_text_before_the_last_change() -> None:
     )
 
 
+def test_hover_says_what_does_not_steer() -> None:
+    draft = draft_of(TEXT, ROWS, Settings(features=(Pin("weather", 0),)), reads_only={"weather"})
+    said = "- ▃ **weather**: more than in 90 % of reference passages · “rain” · pinned at 0 · reads, does not steer"
+    check_hover(draft, "rain", f"This sentence carries\n\n{said}", "It was only rain again.")
+    assert said in paragraph_report(draft, 2)
+    assert "| rain | pinned at 0 · reads, does not steer |" in paragraph_report(draft, 2)
+
+
 def test_hover_is_silent_where_there_is_nothing_to_say() -> None:
     check_hover(draft_of(TEXT), "rain", None)
     check_hover(draft_of("```\ncode here\n```\n\nProse is here now.\n", {0: ROWS[2]}), "code", None)
@@ -88,8 +98,8 @@ def test_a_card_tells_presence_passages_promoted_words_and_strength() -> None:
     assert blocks[3].startswith("> …word") and blocks[3].endswith("word **lost**")
     assert blocks[4:] == [
         r"Makes likelier: *wept*, *tears*",
-        "Strength 1 raises it to an activation of 8.25 (a step of 3.14 in the residual stream, 0.98 nat of change per "
-        "token); −1 takes it away; above 1 is past the calibrated dose.",
+        "Strength 1 adds a step of 3.14 in the residual stream along its direction (0.98 nat of change per "
+        "token); −1 adds as much the other way; above 1 is past the calibrated dose.",
         "p3.2 · named from 20 passages",
     ]
 
@@ -100,11 +110,46 @@ def check_card(changed: dict[str, object], expected: str) -> None:
 
 def test_a_card_says_what_is_not_known() -> None:
     check_card({}, "active in 3.1 % of the reference corpus")
-    check_card({"dose": None}, "Strength is calibrated when it is first used")
-    check_card({"steers": False}, "writing does not follow it")
+    check_card({"dose": None}, "when it is first used: 1 is the full dose, −1 adds as much the other way.")
+    check_card({"dose": None, "feature": "3.2"}, "when it is first used: 1 is the full dose, −1 takes it away.")
     check_card({"suppressed": (" joy", " ")}, "Makes less likely: *joy*, a space")
+    assert "neutral openings" not in card(CARD)
     empty = replace(CARD, frequency=None, passages=(), promoted=(), provenance="", dose=None)
     assert card(empty).split("\n\n")[0::2] == ["**grief**", "p3.2"]
+
+
+def test_a_token_feature_is_raised_to_an_activation_and_taken_away() -> None:
+    check_card(
+        {"feature": "3.2"},
+        "Strength 1 raises it to an activation of 8.25 (a step of 3.14 in the residual stream, 0.98 nat of change per "
+        "token); −1 takes it away; above 1 is past the calibrated dose.",
+    )
+
+
+def test_of_what_does_not_steer_a_card_says_no_more_than_that() -> None:
+    measured = {"outcome": wire.Outcome(0.12, 0.71, 1.34), "output_score": 0.4}
+    assert card(replace(CARD, steers=False, **measured)) == card(replace(CARD, steers=False, dose=None))
+    assert card(replace(CARD, steers=False)).split("\n\n")[-2] == "It reads, does not steer."
+
+
+def test_a_card_tells_how_surely_raising_it_brings_out_its_own_words() -> None:
+    said = "How surely raising it brings out its own words: 0.42 of 1."
+    assert card(replace(CARD, output_score=0.418)).split("\n\n")[-2] == said
+    check_card({"output_score": 0.418, "outcome": wire.Outcome(0.1, 0.7, 1.3)}, f"perplexity ×1.3. {said}")
+    assert "own words" not in card(CARD)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (wire.Outcome(0.12, 0.71, 1.34), "took its presence from 0.1 to 0.7 on neutral openings, perplexity ×1.3."),
+        (wire.Outcome(0.0, 0.995, 0.96), "took its presence from 0.00 to >0.99 on neutral openings, perplexity ×1.0."),
+    ],
+)
+def test_a_card_tells_what_strength_1_was_measured_to_do(outcome: wire.Outcome, expected: str) -> None:
+    blocks = card(replace(CARD, outcome=outcome)).split("\n\n")
+    assert blocks[-2] == f"Strength 1 {expected}"
+    assert blocks[-3].startswith("Strength 1 adds a step of 3.14")
 
 
 def test_the_report_of_a_paragraph_goes_down_to_its_sentences() -> None:

@@ -11,7 +11,7 @@ from undersong.assist.requests import Asked, continue_request, dials, ghost_requ
 from undersong.assist.settings import Pin, Settings, WritingSettings
 from undersong.errors import BadInput, BadStrength
 
-from .drafts import draft_of
+from .drafts import Row, draft_of
 
 UPDATE = wire.DraftUpdate("file:///draft.md", 3, None, wire.Splice(0, 0, ("The sea was grey.",)))
 GRIEF = Asked("p3.2", "grief", 0.8)
@@ -34,6 +34,29 @@ def test_the_asked_feature_wins_over_its_pin_and_its_silence() -> None:
     for name in ("grief", "p3.2"):
         check(Settings(features=(Pin(name, 0.1),)), GRIEF, ("p3.2", 0.8, "floor"))
         check(Settings(silence=(name,)), GRIEF, ("p3.2", 0.8, "floor"))
+
+
+def test_a_pin_above_0_that_does_not_steer_is_left_out_but_not_what_is_asked_for() -> None:
+    settings = Settings(features=(Pin("awe", 0.5), Pin("grief", 0.4), Pin("haste", -0.25), Pin("salt", 0)))
+    left_out = {"awe", "grief", "haste", "salt"}
+    assert [dial.feature for dial in dials(settings, None, left_out)] == ["haste"]
+    assert [dial.feature for dial in dials(settings, GRIEF, left_out)] == ["p3.2", "haste"]
+    assert [dial.feature for dial in dials(settings, None, {"awe"})] == ["grief", "haste"]
+
+
+@pytest.mark.parametrize("read", [1, 2])
+def test_no_request_of_a_draft_has_a_pin_that_some_paragraph_tells_not_to_steer(read: int) -> None:
+    rows: list[Row] = [("p3.7", "awe", 0.0, ""), ("p3.8", "haste", 0.9, "")]
+    draft = draft_of(TEXT, {read: rows}, PINS, reads_only={"awe", "haste"})
+    offset = TEXT.index(" was")
+    requests = (
+        steer_request(draft, UPDATE, 1, GRIEF),
+        continue_request(draft, UPDATE, offset, GRIEF),
+        continue_request(draft, UPDATE, offset, None),
+        ghost_request(draft, UPDATE, offset),
+    )
+    told = [[dial.feature for dial in request.dials] for request in requests]
+    assert told == [["p3.2", "haste", "rain"]] * 2 + [["haste", "rain"]] * 2
 
 
 def test_a_negative_strength_ablates_and_the_operation_is_a_setting() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from undersong import wire
 from undersong.assist.readings import DraftReadings
-from undersong.assist.salience import Background, Rest, alike, salient, surprise, words_of
+from undersong.assist.salience import Background, Rest, alike, salient, steerable, surprise, words_of
 from undersong.assist.salience import chosen as chosen_of
 from undersong.assist.settings import HintSettings, Pin, Settings
 
@@ -98,6 +98,18 @@ def test_names_that_say_the_same_are_shown_once() -> None:
         ]
     }
     check(rows, "the sea", "awe")
+
+
+def test_what_may_steer_is_chosen_without_what_only_reads() -> None:
+    rows: list[Row] = [
+        ("p3.1", "grief", 0.99, ""),
+        ("p3.2", "grief at a deathbed", 0.98, ""),
+        ("p3.3", "a deathbed", 0.97, ""),
+    ]
+    draft = draft_of(TEXT, {0: rows}, reads_only={"grief"})
+    assert [one.reading.name for one in salient(draft, 0, 3)] == ["grief", "a deathbed"]
+    assert [one.reading.name for one in steerable(draft, 0, 3)] == ["grief at a deathbed"]
+    assert steerable(draft, 1, 3) == ()
 
 
 @pytest.mark.parametrize(

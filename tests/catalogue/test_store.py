@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+import math
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undersong.catalogue.build import write_catalogue
+from undersong.catalogue.build import CatalogueRow, write_catalogue
 from undersong.catalogue.schema import APPLICATION_ID
 from undersong.catalogue.store import Catalogue
 from undersong.errors import BadInput, WeightsFormat, WeightsMissing
+from undersong.wire import Dose, Outcome
 
-from .rows import PASSAGE, ROWS, row, small
+from .rows import DOSE, OUTCOME, PASSAGE, ROWS, changed, row, small
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +81,63 @@ def test_names_are_those_of_shown_features_only(catalogue: Catalogue):
     assert dict(catalogue.names()) == {r.card.feature: r.card.name for r in ROWS if r.shown}
 
 
+def test_of_equal_matches_the_one_that_steers_best_comes_first(tmp_path: Path):
+    def measured(feature: str, name: str, after: float) -> CatalogueRow:
+        return changed(row(feature, name), steers=True, dose=DOSE, outcome=Outcome(0.1, after, 1.2))
+
+    # The last one steers well, but the sea is only among its words.
+    rows = (
+        row("p3.1", "storm at sea"),
+        measured("p3.2", "calm at sea", 0.3),
+        measured("p3.3", "night at sea", 0.9),
+        measured("p3.4", "an old inn", 1.0),
+    )
+    path = tmp_path / "catalogue.sqlite"
+    write_catalogue(path, [*rows[:3], replace(rows[3], words="sea, harbour")])
+    found = Catalogue.open(path)
+    assert [hit.name for hit in found.search("sea")] == ["night at sea", "calm at sea", "storm at sea", "an old inn"]
+    found.close()
+
+
+def test_a_theme_finds_its_features_in_their_order_and_then_what_the_words_find(tmp_path: Path):
+    rows = [row("p3.1", "the sea"), row("p3.2", "boats and rowing"), row("p3.3", "wind and rain", "sea gale")]
+    path = tmp_path / "catalogue.sqlite"
+    write_catalogue(path, rows, {"sea": ["p3.3", "p3.2"], "first person": ["p3.2"]})
+    found = Catalogue.open(path)
+    assert [hit.name for hit in found.search(" Sea")] == ["wind and rain", "boats and rowing", "the sea"]
+    assert [hit.name for hit in found.search("first  person")] == ["boats and rowing"]
+    assert [hit.name for hit in found.search("the sea")] == ["the sea", "wind and rain"]
+    assert [hit.name for hit in found.search("sea", 1)] == ["wind and rain"]
+    found.close()
+
+
+@pytest.mark.parametrize("feature", ["p3.2", "p3.9"])
+def test_a_theme_of_a_feature_that_is_not_shown_is_refused(tmp_path: Path, feature: str):
+    with pytest.raises(BadInput, match=f"theme 'sea': expected features that are shown, found {feature}"):
+        write_catalogue(
+            tmp_path / "c.sqlite", [row("p3.1", "ships"), row("p3.2", "tar", shown=False)], {"sea": [feature]}
+        )
+
+
+def test_a_match_in_the_name_comes_before_one_in_the_words_however_well_that_steers(tmp_path: Path):
+    def measured(made: CatalogueRow, steers: bool, after: float) -> CatalogueRow:
+        return changed(made, steers=steers, dose=DOSE, outcome=Outcome(0.1, after, 1.2))
+
+    rows = [
+        row("p3.1", "the sea and ships"),
+        measured(row("p3.2", "a calm sea at dawn"), False, 1.0),
+        measured(row("p3.3", "beach holidays", "sea sand"), True, 0.9),
+        measured(row("p3.4", "an old inn", "sea harbour coast boats"), True, 0.6),
+        *(row(f"p3.{number}", f"other {number}", "grief joy") for number in range(5, 30)),
+    ]
+    path = tmp_path / "catalogue.sqlite"
+    write_catalogue(path, rows)
+    found = Catalogue.open(path)
+    assert {hit.name for hit in found.search("sea", 2)} == {"the sea and ships", "a calm sea at dawn"}
+    assert [hit.name for hit in found.search("sea")][2:] == ["beach holidays", "an old inn"]
+    found.close()
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("grief", "p3.1"), (" The  SEA", "p3.2"), ("hidden", None), ("sea", None), ("p3.1", None), ("\ud800", None)],
@@ -98,9 +158,25 @@ def test_nothing_near_is_nothing(catalogue: Catalogue):
     assert catalogue.nearest_names("qqqqqqqq") == ()
 
 
-def test_a_card_is_what_was_written(catalogue: Catalogue):
-    assert catalogue.card("p3.1") == ROWS[0].card
-    assert catalogue.card("p3.1").passages == (PASSAGE,)  # type: ignore[union-attr]
+@pytest.mark.parametrize("written", ROWS, ids=lambda written: written.card.feature)
+def test_a_card_is_what_was_written(catalogue: Catalogue, written: CatalogueRow):
+    assert catalogue.card(written.card.feature) == written.card
+
+
+def test_a_card_has_its_passages_and_what_its_dose_was_measured_to_do(catalogue: Catalogue):
+    card = catalogue.card("p3.2")
+    assert card is not None and card.passages == (PASSAGE,)
+    assert (card.steers, card.dose, card.output_score, card.outcome) == (True, DOSE, 0.5, OUTCOME)
+
+
+@pytest.mark.parametrize(("feature", "expected"), [("p3.2", DOSE), ("p3.1", None), ("p3.999", None), ("the sea", None)])
+def test_a_dose_is_known_by_id(catalogue: Catalogue, feature: str, expected: Dose | None):
+    assert catalogue.dose(feature) == expected
+
+
+def test_what_steers_is_known_of_every_feature_for_which_it_was_measured(catalogue: Catalogue):
+    assert dict(catalogue.steers()) == {"p3.2": True, "p3.3": False, "3.9": False}
+    assert [hit.steers for hit in catalogue.search("sea")] == [True, False]
 
 
 def test_a_feature_that_is_not_shown_has_a_card_and_an_unnamed_one_goes_by_its_id(catalogue: Catalogue):
@@ -120,12 +196,8 @@ def test_several_threads_may_ask_at_once(catalogue: Catalogue):
 
 def test_an_empty_catalogue_answers():
     empty = Catalogue.empty()
-    assert (empty.search("sea"), dict(empty.names()), empty.card("3.1"), empty.nearest_names("sea")) == (
-        (),
-        {},
-        None,
-        (),
-    )
+    assert (empty.search("sea"), dict(empty.names()), empty.nearest_names("sea")) == ((), {}, ())
+    assert (empty.card("3.1"), empty.dose("3.1"), dict(empty.steers())) == (None, None, {})
     empty.close()
 
 
@@ -159,7 +231,7 @@ def test_another_schema_version_is_refused(tmp_path: Path):
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(WeightsFormat, match="expected catalogue schema 1, found 7"):
+    with pytest.raises(WeightsFormat, match="expected catalogue schema 2, found 7"):
         Catalogue.open(path)
 
 
@@ -188,9 +260,12 @@ def test_a_catalogue_opens_where_nothing_can_be_written(tmp_path: Path):
         ((row("3.1", "grief"), row("3.1", "sea")), "in the catalogue already"),
         ((row("3.1", "Grief"),), "lower case"),
         ((row("3.1", None, shown=True),), "cannot be shown"),
+        ((changed(row("3.1", "grief"), dose=Dose(1.0, math.nan, 1.0)),), "3.1: expected finite figures, found nan"),
+        ((changed(row("3.1", "grief"), detection=math.inf),), "3.1: expected finite figures, found inf"),
+        ((changed(row("3.1", "grief"), outcome=OUTCOME),), "3.1: expected a dose where there is an outcome"),
     ],
 )
-def test_rows_that_cannot_be_told_apart_are_refused_and_leave_nothing(tmp_path: Path, rows, message: str):
+def test_rows_that_cannot_be_stored_are_refused_and_leave_nothing(tmp_path: Path, rows, message: str):
     with pytest.raises(BadInput, match=message):
         write_catalogue(tmp_path / "c.sqlite", rows)
     assert list(tmp_path.iterdir()) == []

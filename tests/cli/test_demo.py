@@ -59,17 +59,23 @@ def test_the_demo_reads_steers_types_and_undoes(environment):
 def test_the_demo_says_what_it_does_as_it_goes(environment, tmp_path):
     draft = tmp_path / "draft.txt"
     draft.write_text("She counted the money twice.\n\nThe kettle boiled, and they drank their tea by the fire.\n")
-    done = demo(environment, str(draft), "--toward", "money=0.5")
+    done = demo(environment, str(draft), "--toward", "money and possessions=0.5")
     assert done.returncode == 0, done.stderr
-    for said in ("Opening", "Code actions", "Running “Steer this paragraph: ‹money› at 0.5”", "effect", "as it was"):
+    for said in (
+        "Opening",
+        "Code actions",
+        "Running “Steer this paragraph: ‹money and possessions› at 0.5”",
+        "effect",
+        "as it was",
+    ):
         assert said in done.stdout
     assert draft.read_text().startswith("She counted")
 
 
 def test_an_unknown_feature_is_named_with_what_is_near(environment):
-    done = demo(environment, "--toward", "monney=0.5")
+    done = demo(environment, "--toward", "tea and meels=0.5")
     assert done.returncode == 2
-    assert "no feature has the id or name “monney”; nearest: “money”" in done.stderr
+    assert "no feature has the id or name “tea and meels”; nearest: “tea and meals”" in done.stderr
 
 
 def check_refused(capsys, arguments: list[str], says: str) -> None:

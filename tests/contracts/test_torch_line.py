@@ -20,6 +20,7 @@ ABOVE = (
     "undersong.lsp.run",
     "undersong.cli.serve",
     "undersong.cli",
+    "undersong.cli.features",
 )
 
 

@@ -144,9 +144,25 @@ def test_statistics_with_other_levels_are_refused(tmp_path, levels):
         load_reference(file, 4)
 
 
+def test_statistics_may_tell_the_mean_and_the_position_bias_and_nothing_else(tmp_path):
+    file = tmp_path / "reference.safetensors"
+    tensors = {"frequency": torch.zeros(4), "max": torch.zeros(4), "presence_quantiles": torch.zeros(4, 1)}
+    more = {"mean": torch.zeros(4), "position_bias": torch.tensor([1.0, 2.0, 9.0, 0.0])}
+    for extra, expected in (({}, [1.0] * 4), (more, [1.0, 2.0, 9.0, 0.0])):
+        save_file(tensors | extra, file, metadata={"levels": "[0.5]"})
+        assert load_reference(file, 4).position_bias.tolist() == expected
+    for extra, says in (
+        ({"bias": torch.zeros(4)}, "bias"),
+        ({"position_bias": torch.tensor([1.0, float("nan"), 1.0, 1.0])}, "position_bias: expected finite numbers"),
+    ):
+        save_file(tensors | extra, file, metadata={"levels": "[0.5]"})
+        with pytest.raises(WeightsFormat, match=says):
+            load_reference(file, 4)
+
+
 def test_presence_rises_from_0_to_1():
     quantiles = torch.linspace(0, 8, len(LEVELS)).repeat(3, 1)
-    marks = Reference(torch.tensor(LEVELS), quantiles, torch.zeros(3), torch.zeros(3))
+    marks = Reference(torch.tensor(LEVELS), quantiles, torch.zeros(3), torch.zeros(3), torch.ones(3))
     values = torch.linspace(0, 10, 50)
     found = marks.presence(torch.zeros(50, dtype=torch.long), values)
     assert found[0] == 0 and found[-1] == 1 and bool((found.diff() >= 0).all())

@@ -6,9 +6,11 @@ import math
 from dataclasses import replace
 
 import pytest
+import torch
 
 from tests.engine.conftest import Bench, play, update
 from undersong.engine.scheduler import Rank, Scheduler
+from undersong.engine.steering import interventions, turned
 from undersong.errors import BadInput, BadStrength, BadText, Cancelled, UnknownFeature
 from undersong.wire import Dial, Dose, Splice, WriteChunk, WriteRequest
 
@@ -134,6 +136,30 @@ def test_a_dose_keeps_to_one_nat_and_is_remembered(bench):
     assert play(bench.writer.dose(feature)) == dose
 
 
+def test_the_dose_of_the_catalogue_comes_before_one_that_was_measured_here(bench, monkeypatch):
+    from undersong.engine import writing as module
+    from undersong.engine.steering import find
+
+    shipped, measured = Dose(3.0, 3.0, 0.9), Dose(4.0, 4.0, 1.0)
+    monkeypatch.setattr(module, "calibrate", None)
+    monkeypatch.setattr(bench.loaded.catalogue, "dose", {"1.0": shipped}.get)
+    for name in ("1.0", "1.1"):
+        bench.doses.put(bench.loaded.fingerprint, name, measured)
+    assert [play(bench.writer.dose(find(bench.loaded, name))) for name in ("1.0", "1.1")] == [shipped, measured]
+    assert [bench.writer.known_dose(name) for name in ("1.0", "1.1", "1.2")] == [shipped, measured, None]
+
+
+def test_a_reading_says_which_features_steer(loaded, tmp_path):
+    from dataclasses import replace as with_changes
+
+    plain = Bench(loaded, tmp_path)
+    features = plain.read(plain.draft(*PARAGRAPHS))[0].features
+    assert {feature.steers for feature in features} == {None}
+    told = Bench(with_changes(loaded, steers={features[0].feature: False, features[1].feature: True}), tmp_path)
+    found = told.read(told.draft(*PARAGRAPHS))[0].features
+    assert [feature.steers for feature in found] == [False, True, *(None for _ in found[2:])]
+
+
 @pytest.mark.parametrize("prose", ["", " ", "\u200b", "🙂", "—", "\ud800"])
 @pytest.mark.parametrize("kind", ["continue", "rewrite"])
 def test_a_paragraph_without_words_can_be_written_in(bench, prose, kind):
@@ -163,6 +189,69 @@ def test_a_feature_that_two_dials_turn_is_turned_once_by_the_first(bench, writin
 def test_what_needs_no_dose_is_not_calibrated(bench, writing, dial):
     writing(dials=(dial,))
     assert bench.writer.known_dose("2.9") is None
+
+
+@pytest.mark.parametrize(
+    ("dial", "operation", "doses"),
+    [
+        (Dial("1.0", 0.5), "floor", 0.5),
+        (Dial("1.0", -0.5), "ablate", 0.0),
+        (Dial("p2.4", 0.5), "add", 0.5),
+        (Dial("p2.4", -0.5), "add", -0.5),
+        (Dial("p2.4", -1.0, "ablate"), "add", -1.0),
+        (Dial("p2.4", 1.0, "ablate"), "add", -1.0),
+    ],
+)
+def test_below_zero_a_token_feature_is_ablated_and_a_passage_feature_pushed_away(bench, dial, operation, doses):
+    found = turned(bench.loaded, dial)
+    assert (found.operation, found.doses(dial.strength)) == (operation, doses)
+
+
+def test_a_dose_away_lies_opposite_to_a_dose_toward(bench, writing, monkeypatch):
+    bench.doses.put(bench.loaded.fingerprint, "p2.4", Dose(4.0, 4.0, 1.0))
+    made = []
+    monkeypatch.setattr(
+        "undersong.engine.writing.interventions",
+        lambda *asked: made.append(interventions(*asked)) or made[-1],
+    )
+    toward, away = (texts(writing(dials=(Dial("p2.4", strength),))) for strength in (0.5, -0.5))
+    (up,), (down,) = made
+    assert torch.equal(up.targets, -down.targets) and torch.equal(up.directions, down.directions)
+    assert toward != away
+
+
+@pytest.mark.parametrize(
+    ("strengths", "expected"),
+    [((-1.0,), [-4.0]), ((-1.0, -1.0), [-2.0, -2.0]), ((-1.0, -0.5, 0.5), [-8 / 3, -4 / 3, 2.0]), ((-0.5,), [-2.0])],
+)
+def test_doses_away_are_together_one_dose_at_most(bench, writing, monkeypatch, strengths, expected):
+    """Three features silenced because their hints bored do not push a text three doses off."""
+    dials = tuple(Dial(f"p2.{index}", strength) for index, strength in enumerate(strengths))
+    for dial in dials:
+        bench.doses.put(bench.loaded.fingerprint, dial.feature, Dose(4.0, 4.0, 1.0))
+    asked = []
+    monkeypatch.setattr(
+        "undersong.engine.writing.interventions",
+        lambda features, targets, scale: asked.append(targets) or interventions(features, targets, scale),
+    )
+    writing(dials=dials)
+    assert asked[0][0].tolist() == pytest.approx(expected)
+
+
+def test_of_candidates_asked_to_lose_a_feature_the_one_with_least_of_it_comes_first(writing):
+    for dial in (Dial("1.0", -1.0), Dial("1.0", 1.0, "ablate")):
+        results = writing(dials=(dial,), candidates=6)
+        told = [(r.receipt.effects[0].after, r.receipt.fluency, r.receipt.fit) for r in results]
+        scores = [-after + 0.5 * min(0.0, math.log(fluency)) + 0.25 * (fit or 0.0) for after, fluency, fit in told]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_a_silenced_feature_that_does_not_steer_leaves_the_text_alone(loaded, writing, tmp_path):
+    plain = texts(writing(dials=(Dial("1.0", 0.0),)))
+    known = Bench(replace(loaded, steers={"p2.4": False}), tmp_path)
+    draft = known.draft(*PARAGRAPHS)
+    found = play(known.writer.write(draft.outline, request(dials=(Dial("p2.4", -1.0),))))
+    assert texts(found) == plain and known.writer.known_dose("p2.4") is None
 
 
 def test_ablation_goes_by_the_strength_whichever_way_it_is_asked_for(writing):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -343,6 +344,42 @@ async def test_an_engine_that_lost_the_draft_is_sent_it_again_once() -> None:
     await editor.run_action("She wept", MORE_GRIEF)
     await settle()
     assert len(editor.engine.of_kind(WriteRequest)) == before + 2
+    await editor.stop()
+
+
+async def test_what_does_not_steer_is_pinned_to_be_shown_and_not_written_toward(tmp_path: Path) -> None:
+    editor = Editor(engine=FakeEngine(reads_only={"grief"}))
+    await editor.start(None, [tmp_path.as_uri()])
+    uri = (tmp_path / "draft.md").as_uri()
+    editor.open(DRAFT, uri)
+    await editor.clock.advance(3)
+    offered = {action["title"]: action for action in await editor.actions("She wept", uri=uri)}
+    assert not any("‹grief›" in title for title in offered if title.startswith(("Steer", "Continue")))
+    assert "reads, does not steer" in offered["Steer this paragraph"]["disabled"]["reason"]
+    pin = offered["Pin ‹grief›"]["command"]
+    await editor.command(pin["command"], *pin["arguments"])
+    assert (tmp_path / ".undersong.toml").read_text() == "[features]\ngrief = 0.0\n"
+    await editor.stop()
+
+
+async def test_a_pin_that_does_not_steer_keeps_nothing_else_from_being_written(tmp_path: Path) -> None:
+    (tmp_path / ".undersong.toml").write_text("[features]\ngrief = 0.75\n")
+    editor = Editor(engine=FakeEngine(reads_only={"grief"}))
+    await editor.start(None, [tmp_path.as_uri()])
+    uri = (tmp_path / "draft.md").as_uri()
+    editor.open(DRAFT, uri)
+    await editor.clock.advance(3)
+    await editor.run_action(SEA, "Steer this paragraph: more ‹the sea›", uri)
+    await settle()
+    (request,) = editor.engine.of_kind(WriteRequest)
+    assert [dial.feature for dial in request.dials] == ["p0.0"]
+    assert "There was sea in it" in editor.text(uri)
+    # What is asked for by command is not left out: the engine's reason is told.
+    (action,) = [one for one in await editor.actions("She wept", uri=uri) if one["title"] == "Steer this paragraph"]
+    (arguments,) = action["command"]["arguments"]
+    await editor.command("undersong.steer", {**arguments, "name": "grief", "strength": 0.5})
+    await settle()
+    assert editor.said()[-1] == "“grief” reads, does not steer"
     await editor.stop()
 
 

@@ -11,16 +11,18 @@ FILES = {
     "model/model.safetensors": bytes(range(256)) * 4,
     "saes/one/cfg.json": b"{}",
     "saes/one/reference.safetensors": b"numbers",
+    "saes/one/steering.safetensors": b"directions",
     "catalogue.sqlite": b"features",
 }
 
 
 def manifest() -> dict:
     return {
-        "format": 1,
+        "format": 2,
         "name": "tiny",
         "model": "model",
         "typography": "plain",
+        "measured": {"bits_per_character": 1.5},
         "saes": [
             {
                 "path": "saes/one",
@@ -28,6 +30,8 @@ def manifest() -> dict:
                 "grain": "token",
                 "roles": ["read", "steer"],
                 "reference": "reference.safetensors",
+                "steering": "steering.safetensors",
+                "measured": {"explained_variance": 0.9, "dead": 0},
             }
         ],
         "catalogue": "catalogue.sqlite",

@@ -42,10 +42,10 @@ def readings(bench, draft):
 @pytest.mark.parametrize(
     ("begins", "name"),
     [
-        ("She set the kettle", "tea, bed and kitchen"),
-        ("“Four hundred pounds", "money"),
-        ("“You ought not to be", "a low voice"),
-        ("She turned round so quickly", "coat, hat and pocket"),
+        ("She set the kettle", "food and drink"),
+        ("“Four hundred pounds", "numbers counted out"),
+        ("The letter lay", "letters written and read"),
+        ("He had been three weeks dead", "mother, sisters and home"),
     ],
 )
 def test_a_paragraph_carries_what_it_is_about(draft, readings, begins, name):
@@ -83,7 +83,7 @@ def along(bench: Bench, draft, asked: WriteRequest, feature: Turned) -> tuple[fl
     return presence / len(results), total / len(results)
 
 
-@pytest.mark.parametrize("name", ["tea, bed and kitchen", "songs and tears"])
+@pytest.mark.parametrize("name", ["tea and meals", "letters written and read"])
 def test_a_dose_keeps_to_its_limit(bench, name):
     dose = play(bench.writer.dose(lookup(bench.loaded, name)))
     assert 0 < dose.kl_p95 <= LIMIT_NATS and dose.activation > 0
@@ -91,7 +91,7 @@ def test_a_dose_keeps_to_its_limit(bench, name):
 
 def test_more_of_a_dose_does_more(bench, draft):
     """Sixteen candidates: with six, what chance puts into a text outweighs half a dose."""
-    name = "tea, bed and kitchen"
+    name = "tea and meals"
     feature = lookup(bench.loaded, name)
     end = len(draft.outline.passages[3].prose)
     place = {"paragraph": 3, "start": end, "end": end, "candidates": 16, "max_tokens": 24}

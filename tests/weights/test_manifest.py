@@ -22,7 +22,17 @@ def test_a_manifest_is_read_as_written(tmp_path: Path):
         "plain",
         "catalogue.sqlite",
     )
-    assert found.saes == (SAEEntry("saes/one", "3", "token", ("read", "steer"), "reference.safetensors"),)
+    (sae,) = found.saes
+    assert sae == SAEEntry(
+        path="saes/one",
+        id="3",
+        grain="token",
+        roles=("read", "steer"),
+        reference="reference.safetensors",
+        steering="steering.safetensors",
+        measured={"explained_variance": 0.9, "dead": 0},
+    )
+    assert found.measured == {"bits_per_character": 1.5}
     verify(tmp_path, found)
 
 
@@ -33,9 +43,14 @@ def test_a_file_that_is_not_listed_does_no_harm(tmp_path: Path):
 
 def test_weights_may_come_without_catalogue_and_statistics(tmp_path: Path):
     described = manifest() | {"catalogue": None}
-    described["saes"][0]["reference"] = None
+    described["saes"][0] |= {"reference": None, "steering": None, "measured": {}}
     found = read_manifest(tiny(tmp_path, described))
-    assert (found.catalogue, found.saes[0].reference) == (None, None)
+    assert (found.catalogue, found.saes[0].reference, found.saes[0].steering) == (None, None, None)
+
+
+@pytest.mark.parametrize("roles", [["trace"], ["steer"], ["read", "trace"], ["read", "steer", "trace"]])
+def test_an_sae_may_have_any_roles(tmp_path: Path, roles: list[str]):
+    assert read_manifest(tiny(tmp_path, with_sae(roles=roles))).saes[0].roles == tuple(roles)
 
 
 # --- files that are not as listed ------------------------------------------------------------------------------
@@ -101,7 +116,7 @@ def without(key: str) -> dict:
 
 
 REFUSED = {
-    "a later format": (changed(format=2), "format: expected 1, found 2"),
+    "an earlier format": (changed(format=1), "format: expected 2, found 1"),
     "a missing key": (without("typography"), "typography: expected this key, found nothing"),
     "an unknown key": (changed(modell="x"), "modell: expected one of format, name"),
     "an unknown typography": (changed(typography="curly"), "typography: expected 'plain' or 'any', found 'curly'"),
@@ -118,7 +133,7 @@ REFUSED = {
     "SAEs that are no list": (changed(saes={}), "saes: expected a list, found 'dict'"),
     "an unknown grain": (with_sae(grain="chapter"), r"saes\[0\].grain: expected 'token' or 'passage'"),
     "a grain that is no text": (with_sae(grain=[]), r"saes\[0\].grain: expected 'token' or 'passage'"),
-    "an unknown role": (with_sae(roles=["sing"]), r"saes\[0\].roles: expected a list of read and steer"),
+    "an unknown role": (with_sae(roles=["sing"]), r"saes\[0\].roles: expected a list of read, steer, trace"),
     "no role": (with_sae(roles=[]), r"saes\[0\].roles"),
     "a role that is no text": (with_sae(roles=[{}]), r"saes\[0\].roles"),
     "two SAEs of one id": (changed(saes=manifest()["saes"] * 2), "saes: expected a different id for each"),
@@ -127,6 +142,25 @@ REFUSED = {
         with_sae(reference="r.safetensors"),
         "files: expected 'saes/one/r.safetensors'",
     ),
+    "steering directions that are not hashed": (
+        with_sae(steering="s.safetensors"),
+        "files: expected 'saes/one/s.safetensors'",
+    ),
+    "steering directions elsewhere": (
+        with_sae(steering="../s.safetensors"),
+        r"saes\[0\].steering: expected a relative path",
+    ),
+    "figures that are no object": (changed(measured=[]), "measured: expected an object, found 'list'"),
+    "a figure that is no number": (
+        with_sae(measured={"dead": "none"}),
+        r"saes\[0\].measured.dead: expected a number, found 'none'",
+    ),
+    "a figure that is a truth": (changed(measured={"dead": False}), "measured.dead: expected a number, found False"),
+    "a figure that is not finite": (
+        changed(measured={"nats": float("nan")}),
+        "measured.nats: expected a number, found nan",
+    ),
+    "a figure that no float can hold": (changed(measured={"nats": 10**400}), "measured.nats: expected a number"),
     "a model that is not hashed": (
         changed(model="models"),
         "files: expected files of 'models' with their SHA-256, found nothing",
@@ -144,7 +178,7 @@ def test_a_manifest_is_refused_with_what_was_expected(tmp_path: Path, case: str)
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b'{"format": 1,', "expected JSON, found an error at line 1"),
+        (b'{"format": 2,', "expected JSON, found an error at line 1"),
         (b"\xff\xfe", "expected UTF-8, found byte 0xff"),
         (b"[]", "expected an object, found 'list'"),
     ],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from undersong import wire
-from undersong.assist.phrases import frequency, markdown, percent, standing, strength
+from undersong.assist.phrases import READS_ONLY, frequency, markdown, percent, standing, strength
+from undersong.assist.receipts import presences
+from undersong.assist.salience import is_passage
 from undersong.assist.settings import Settings
 
 PASSAGES = 3
@@ -13,7 +15,7 @@ CONTEXT = 80
 
 
 def card(card: wire.FeatureCard, reading: wire.FeatureReading | None = None, settings: Settings | None = None) -> str:
-    """Name, presence, passages with the peak bold, promoted words, strength.
+    """Name, presence, passages with the peak bold, promoted words, strength and what it was measured to do.
 
     `reading`: that of the stretch of text it is shown at.
     """
@@ -23,7 +25,11 @@ def card(card: wire.FeatureCard, reading: wire.FeatureReading | None = None, set
         blocks.append("Makes likelier: " + ", ".join(_word(word) for word in card.promoted[:WORDS]))
     if card.suppressed:
         blocks.append("Makes less likely: " + ", ".join(_word(word) for word in card.suppressed[:WORDS]))
-    blocks += [_strength(card), f"{markdown(card.feature)} · {markdown(card.provenance)}".removesuffix(" · ")]
+    blocks += [
+        _strength(card),
+        _outcome(card),
+        f"{markdown(card.feature)} · {markdown(card.provenance)}".removesuffix(" · "),
+    ]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -78,13 +84,35 @@ def _word(word: str) -> str:
 
 
 def _strength(card: wire.FeatureCard) -> str:
+    """What the numbers of a dial do. What a passage feature reads on one token means little, so it has no target."""
     if card.steers is False:
-        return "Raising it was measured not to bring out what it stands for: writing does not follow it."
+        return f"It {READS_ONLY}."
+    passage = is_passage(card.feature)
+    less = f"{strength(-1)} {'adds as much the other way' if passage else 'takes it away'}"
     if card.dose is None:
-        return f"Strength is calibrated when it is first used: 1 is the full dose, {strength(-1)} takes it away."
+        return f"Strength is calibrated when it is first used: 1 is the full dose, {less}."
     dose = card.dose
-    return (
-        f"Strength 1 raises it to an activation of {dose.activation:.3g} (a step of {dose.norm:.3g} in the residual "
-        f"stream, {dose.kl_p95:.2g} nat of change per token); {strength(-1)} takes it away; above 1 is past the "
-        "calibrated dose."
-    )
+    step = f"a step of {dose.norm:.3g} in the residual stream"
+    change = f"{dose.kl_p95:.2g} nat of change per token"
+    if passage:
+        does = f"adds {step} along its direction ({change})"
+    else:
+        does = f"raises it to an activation of {dose.activation:.3g} ({step}, {change})"
+    return f"Strength 1 {does}; {less}; above 1 is past the calibrated dose."
+
+
+def _outcome(card: wire.FeatureCard) -> str:
+    """What raising it was measured to do; nothing for what is not raised."""
+    if card.steers is False:
+        return ""
+    said: list[str] = []
+    done = card.outcome
+    if done is not None:
+        before, after = presences(done.presence_before, done.presence_after)
+        said.append(
+            f"Strength 1 took its presence from {before} to {after} on neutral openings, "
+            f"perplexity ×{done.perplexity_ratio:.1f}."
+        )
+    if card.output_score is not None:
+        said.append(f"How surely raising it brings out its own words: {card.output_score:.2f} of 1.")
+    return " ".join(said)

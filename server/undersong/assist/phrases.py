@@ -13,6 +13,7 @@ from undersong.assist.settings import Settings
 BARS = "▁▂▃▄▅▆▇█"
 LOWEST_SHOWN, HIGHEST_SHOWN = 0.5, 0.999
 MINUS = "−"
+READS_ONLY = "reads, does not steer"
 
 WORD = re.compile(r"\w+(?:['’‑-]\w+)*")
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
@@ -72,12 +73,18 @@ def standing(feature: wire.FeatureReading, settings: Settings) -> str:
     return f"pinned at {strength(pin.strength)}" if pin else ""
 
 
+def remarks(feature: wire.FeatureReading, settings: Settings) -> list[str]:
+    """What else a writer must know of a feature: how the settings have it, and that writing does not follow it."""
+    said = [standing(feature, settings), READS_ONLY if feature.steers is False else ""]
+    return [one for one in said if one]
+
+
 def line(feature: wire.FeatureReading, prose: str, settings: Settings) -> str:
     """One feature as a Markdown list item, with what it rests on."""
     words = evidence(prose, feature)
     facts = [
         f"more than in {percent(feature.presence)} of reference passages",
         f"“{markdown(words)}”" if words else "",
-        standing(feature, settings),
+        *remarks(feature, settings),
     ]
     return f"- {bar(feature.presence)} **{markdown(feature.name)}**: " + " · ".join(fact for fact in facts if fact)

@@ -6,7 +6,7 @@ from undersong import wire
 from undersong.assist.cells import fitted
 from undersong.assist.draft import NOT_SHOWN, Draft
 from undersong.assist.hover import STALE
-from undersong.assist.phrases import bar, evidence, line, markdown, percent, standing
+from undersong.assist.phrases import bar, evidence, line, markdown, percent, remarks
 from undersong.assist.readings import Held
 from undersong.assist.receipts import receipt_markdown
 from undersong.assist.salience import Background, Salient, chosen, salient
@@ -67,7 +67,7 @@ def _table(draft: Draft, prose: str, held: Held, features: tuple[Salient, ...], 
             percent(reading.presence),
             elsewhere,
             markdown(evidence(prose, reading)),
-            standing(reading, draft.settings),
+            " · ".join(remarks(reading, draft.settings)),
         ]
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)

@@ -1,15 +1,19 @@
 """What is asked of the engine: rewrites, continuations and ghost text, with the dials that the settings turn.
 
-Every request carries the pins and the silenced features; the feature asked for comes first and wins over both.
+Every request carries the pins and the silenced features; the feature asked for comes first and wins over both. A pin
+above 0 of a feature that does not steer is left out: the engine would refuse the whole request. One that is asked for
+is not, so that the engine's reason is told.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from undersong import wire
 from undersong.assist.draft import Draft
+from undersong.assist.pins import reads_only
 from undersong.assist.places import place_at
 from undersong.assist.settings import Settings
 from undersong.errors import BadInput, BadStrength
@@ -23,7 +27,7 @@ GHOST_TOKENS = 24
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The feature that was asked for, by id, with its name; `strength` below 0 takes it away."""
+    """The feature that was asked for, by id, with its name; `strength` below 0 is for less of it."""
 
     feature: str
     name: str
@@ -40,7 +44,7 @@ def steer_request(draft: Draft, update: wire.DraftUpdate, index: int, asked: Ask
         start=0,
         end=len(prose),
         kind="rewrite",
-        dials=dials(draft.settings, asked),
+        dials=dials(draft.settings, asked, reads_only(draft)),
         candidates=writing.candidates,
         max_tokens=rewrite_tokens(prose, writing.rewrite_length),
         stop="paragraph",
@@ -61,9 +65,10 @@ def ghost_request(draft: Draft, update: wire.DraftUpdate, offset: int) -> wire.W
     return _continuation(draft, update, offset, None, 1, min(GHOST_TOKENS, draft.settings.writing.max_tokens))
 
 
-def dials(settings: Settings, asked: Asked | None) -> tuple[wire.Dial, ...]:
+def dials(settings: Settings, asked: Asked | None, unsteerable: Collection[str] = ()) -> tuple[wire.Dial, ...]:
     """The asked feature, the pins, the silenced features: each feature once, none at strength 0.
 
+    unsteerable: pins of features that cannot be raised (pins.reads_only); they can be lowered
     A feature that is pinned or silenced by name and asked for by id (or the other way about) is the same feature.
     """
     turned: list[wire.Dial] = []
@@ -72,7 +77,7 @@ def dials(settings: Settings, asked: Asked | None) -> tuple[wire.Dial, ...]:
         turned.append(_dial(asked.feature, asked.strength, settings))
         taken |= {asked.feature, asked.name}
     for pin in settings.features:
-        if pin.name not in taken:
+        if pin.name not in taken and not (pin.strength > 0 and pin.name in unsteerable):
             turned.append(_dial(pin.name, pin.strength, settings))
             taken.add(pin.name)
     turned += [wire.Dial(name, wire.MIN_STRENGTH, "ablate") for name in settings.silence if name not in taken]
@@ -104,7 +109,7 @@ def _continuation(
         start=place.prose_offset,
         end=place.prose_offset,
         kind="continue",
-        dials=dials(draft.settings, asked),
+        dials=dials(draft.settings, asked, reads_only(draft)),
         candidates=candidates,
         max_tokens=max_tokens,
         stop="sentence",

@@ -146,6 +146,24 @@ def salient(draft: Draft, index: int, limit: int, background: Background | None 
     return _salient(held.reading.features, draft.settings, background or Background.of(draft.readings), limit)
 
 
+def steerable(draft: Draft, index: int, limit: int, background: Background | None = None) -> tuple[Salient, ...]:
+    """The same, of the features that may steer.
+
+    What only reads is left out before names are compared, so that it hides no feature of a like name that steers.
+    """
+    held = draft.readings.at(index)
+    if held is None:
+        return ()
+    features = held.reading.features
+    rest = (background or Background.of(draft.readings)).without(features)
+    return chosen(_steering(features), draft.settings, limit, rest)
+
+
+@by_identity(PARAGRAPHS)
+def _steering(features: tuple[wire.FeatureReading, ...]) -> tuple[wire.FeatureReading, ...]:
+    return tuple(feature for feature in features if feature.steers is not False)
+
+
 @by_identity(PARAGRAPHS)
 def _salient(
     features: tuple[wire.FeatureReading, ...], settings: Settings, background: Background, limit: int
@@ -196,10 +214,15 @@ def _candidates(features: tuple[wire.FeatureReading, ...], settings: Settings) -
 
 
 def _candidate(feature: wire.FeatureReading) -> Candidate:
-    bonus = PASSAGE_BONUS if feature.feature.startswith("p") else 0.0
+    bonus = PASSAGE_BONUS if is_passage(feature.feature) else 0.0
     value = surprise(feature.presence)
     alone = min(value, RARE_ENOUGH) + SHARE_WEIGHT * feature.share + bonus
     return Candidate(feature, feature.feature, value, alone, words_of(feature.name))
+
+
+def is_passage(feature: str) -> bool:
+    """Whether a feature id is that of a theme or register, found in passages, and not of one found in tokens."""
+    return feature.startswith("p")
 
 
 def is_shown(feature: wire.FeatureReading, settings: Settings) -> bool:

@@ -53,7 +53,10 @@ class WritingSettings:
     ghost_text: Annotated[bool, Truth()] = True
     """Suggest a continuation at the cursor while typing."""
     operation: Annotated[wire.Operation, Choice(("floor", "clamp", "add"))] = "floor"
-    """How a feature is raised: to at least the target, to exactly the target, or by the dose."""
+    """How a token feature is raised: to at least the target, to exactly the target, or by the dose.
+
+    A passage feature is always raised by the dose.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,10 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A feature (id or exact name) that is always shown, and steered toward at `strength` (0: only shown)."""
+    """A feature (id or exact name) that is always shown, and steered toward at `strength` (0: only shown).
+
+    Above 0 it is only shown, too, where it is known to read and not to steer.
+    """
 
     name: str
     strength: float
@@ -102,7 +108,10 @@ class Settings:
     features: tuple[Pin, ...] = ()
     """Pinned features in the order they are written."""
     silence: tuple[str, ...] = ()
-    """Features (ids or exact names) that are not shown, and ablated in what is written."""
+    """Features (ids or exact names) that are not shown, and taken out of what is written.
+
+    Token features are ablated, passage features get a dose the other way.
+    """
 
     @property
     def watch(self) -> tuple[str, ...]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from undersong.catalogue.queries import plain_name
 from undersong.catalogue.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from undersong.errors import BadInput
-from undersong.wire import FeatureCard
+from undersong.wire import Dose, FeatureCard, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,14 @@ class CatalogueRow:
     shown: bool
 
 
-def write_catalogue(path: Path, rows: Iterable[CatalogueRow]) -> None:
-    """Writes the whole file beside `path`, then moves it there. BadInput for a repeated id or name."""
+def write_catalogue(
+    path: Path, rows: Iterable[CatalogueRow], themes: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> None:
+    """Writes the whole file beside `path`, then moves it there.
+
+    `themes`: what a writer may look for -> ids of shown features that were measured to be about it, most so first.
+    BadInput for a repeated id or name, a figure that is not finite, a theme's feature that is not shown.
+    """
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)
     connection = sqlite3.connect(partial)
@@ -39,6 +47,7 @@ def write_catalogue(path: Path, rows: Iterable[CatalogueRow]) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         with connection:
             _insert(connection, rows)
+            _insert_themes(connection, themes)
         for table in ("whole", "typed"):
             connection.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
         connection.commit()
@@ -74,11 +83,19 @@ def _insert(connection: sqlite3.Connection, rows: Iterable[CatalogueRow]) -> Non
             json.dumps(card.suppressed, ensure_ascii=False),
             card.detection,
             None if card.steers is None else int(card.steers),
+            card.output_score,
+            *_dose(card.dose),
+            *_outcome(card.outcome),
         )
+        unsound = [value for value in values if isinstance(value, float) and not math.isfinite(value)]
+        if unsound:
+            raise BadInput(f"{card.feature}: expected finite figures, found {unsound[0]}")
         try:
             connection.execute(f"INSERT INTO feature VALUES ({', '.join('?' * len(values))})", values)
         except sqlite3.IntegrityError as error:
-            raise BadInput(f"{card.feature}: its id or its name {name!r} is in the catalogue already") from error
+            if error.sqlite_errorname != "SQLITE_CONSTRAINT_CHECK":
+                raise BadInput(f"{card.feature}: its id or its name {name!r} is in the catalogue already") from error
+            raise BadInput(f"{card.feature}: expected a dose where there is an outcome, found none") from error
         for rank, passage in enumerate(card.passages):
             if passage.source not in sources:
                 sources[passage.source] = len(sources) + 1
@@ -100,3 +117,23 @@ def _insert(connection: sqlite3.Connection, rows: Iterable[CatalogueRow]) -> Non
                 connection.execute(
                     f"INSERT INTO {table} (rowid, name, words) VALUES (?, ?, ?)", (number, name, row.words)
                 )
+
+
+def _insert_themes(connection: sqlite3.Connection, themes: Mapping[str, Sequence[str]]) -> None:
+    numbers = dict(connection.execute("SELECT id, number FROM feature WHERE shown = 1"))
+    for name, features in themes.items():
+        missing = [feature for feature in features if feature not in numbers]
+        if missing:
+            raise BadInput(f"theme {name!r}: expected features that are shown, found {missing[0]}")
+        for rank, feature in enumerate(features):
+            connection.execute("INSERT INTO theme VALUES (?, ?, ?)", (plain_name(name), rank, numbers[feature]))
+
+
+def _dose(dose: Dose | None) -> tuple[float | None, float | None, float | None]:
+    return (None, None, None) if dose is None else (dose.norm, dose.activation, dose.kl_p95)
+
+
+def _outcome(outcome: Outcome | None) -> tuple[float | None, float | None, float | None]:
+    if outcome is None:
+        return None, None, None
+    return outcome.presence_before, outcome.presence_after, outcome.perplexity_ratio

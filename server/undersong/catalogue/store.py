@@ -16,21 +16,31 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
-from undersong.catalogue.queries import ladder, plain_name, query_words
+from undersong.catalogue.queries import MAX_CHARACTERS, ladder, plain_name, query_words
 from undersong.catalogue.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from undersong.errors import WeightsFormat, WeightsMissing
-from undersong.wire import FeatureCard, Passage, SearchHit
+from undersong.wire import Dose, FeatureCard, Outcome, Passage, SearchHit
 
 # A match in the name counts this many times a match in the words.
 NAME_WEIGHT, WORDS_WEIGHT = 8.0, 1.0
 
 _CARD = """
-SELECT number, id, name, provenance, sae, frequency, max_activation, promoted, suppressed, detection, steers
+SELECT number, id, name, provenance, sae, frequency, max_activation, promoted, suppressed, detection, steers,
+    output_score, dose_norm, dose_activation, dose_kl_p95, presence_before, presence_after, perplexity_ratio
 FROM feature WHERE id = ?
 """
+_DOSE = "SELECT dose_norm, dose_activation, dose_kl_p95 FROM feature WHERE id = ? AND dose_norm IS NOT NULL"
+_STEERS = "SELECT id, steers FROM feature WHERE steers IS NOT NULL ORDER BY number"
 _PASSAGES = """
 SELECT before, token, after, activation, title FROM passage JOIN source ON source.number = passage.source
 WHERE feature = ? ORDER BY rank
+"""
+# bm25 is negative, better matches more so. It grows slowly with a word's count: of two that match about equally well
+# the one that steers better comes first, but no gain makes up for a match in the words instead of the name.
+_USEFUL = "(1 + 0.1 * coalesce(steers, 0) * max(0, coalesce(presence_after - presence_before, 0)))"
+_THEME = """
+SELECT id, feature.name, words, steers FROM theme JOIN feature ON feature.number = theme.feature
+WHERE theme.name = ? ORDER BY rank
 """
 _HIT = "SELECT id, name, words, steers FROM feature WHERE id = ?"
 
@@ -67,13 +77,14 @@ class Catalogue:
             self._connection.close()
 
     def card(self, feature: str) -> FeatureCard | None:
-        """Everything known of the feature with that id, shown or not. An unnamed one goes by its id. Never a dose."""
+        """Everything known of the feature with that id, shown or not. An unnamed one goes by its id."""
         with self._lock:
             row = self._connection.execute(_CARD, (feature,)).fetchone()
             if row is None:
                 return None
             passages = self._connection.execute(_PASSAGES, (row[0],)).fetchall()
-        _, identity, name, provenance, sae, frequency, most, promoted, suppressed, detection, steers = row
+        _, identity, name, provenance, sae, frequency, most, promoted, suppressed, detection, steers, *measured = row
+        output_score, norm, activation, kl_p95, before, after, ratio = measured
         return FeatureCard(
             feature=identity,
             name=name or identity,
@@ -86,7 +97,19 @@ class Catalogue:
             passages=tuple(Passage(*passage) for passage in passages),
             detection=detection,
             steers=_steers(steers),
+            dose=None if norm is None else Dose(norm, activation, kl_p95),
+            output_score=output_score,
+            outcome=None if before is None else Outcome(before, after, ratio),
         )
+
+    def dose(self, feature: str) -> Dose | None:
+        """What strength 1.0 means for the feature of that id, where that was measured when the catalogue was made."""
+        rows = self._rows(_DOSE, (feature,))
+        return Dose(*rows[0]) if rows else None
+
+    def steers(self) -> Mapping[str, bool]:
+        """Id -> whether it steers, of every feature, shown or not, for which that was measured."""
+        return {identity: bool(value) for identity, value in self._rows(_STEERS, ())}
 
     def names(self) -> Mapping[str, str]:
         """Id -> name of every feature that is shown to writers, in the catalogue's order."""
@@ -103,7 +126,9 @@ class Catalogue:
         return tuple(dict.fromkeys([*similar, *found]))[:count]
 
     def search(self, query: str, limit: int = 10) -> tuple[SearchHit, ...]:
-        """Shown features by plain words, best first: the exact name, then all words, prefixes, any word.
+        """Shown features by plain words, best first: the exact name, the theme, then all words, prefixes, any word.
+
+        Among those the best match; of about equal ones the one whose dose was measured to do more (wire.Outcome).
 
         `query` is raw text; whatever is in it, this finds something or nothing and never raises.
         """
@@ -113,13 +138,17 @@ class Catalogue:
         named = self.by_name(query)
         if named is not None:
             hits[named] = _hit(self._rows(_HIT, (named,))[0])
+        # A lone surrogate is no theme, and SQLite takes none.
+        theme = plain_name(query[:MAX_CHARACTERS]).encode("utf-8", "replace").decode()
+        for row in self._rows(_THEME, (theme,)):
+            hits.setdefault(row[0], _hit(row))
         for rung in ladder(query_words(query)):
             if len(hits) >= limit:
                 break
             statement = (
                 f"SELECT id, feature.name, feature.words, steers FROM {rung.table} JOIN feature "
                 f"ON feature.number = {rung.table}.rowid WHERE {rung.table} MATCH ? "
-                f"ORDER BY bm25({rung.table}, {NAME_WEIGHT}, {WORDS_WEIGHT}), feature.number LIMIT ?"
+                f"ORDER BY bm25({rung.table}, {NAME_WEIGHT}, {WORDS_WEIGHT}) * {_USEFUL}, feature.number LIMIT ?"
             )
             for row in self._rows(statement, (rung.match, limit)):
                 hits.setdefault(row[0], _hit(row))
@@ -158,7 +187,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version != SCHEMA_VERSION:
         raise WeightsFormat(f"{path}: expected catalogue schema {SCHEMA_VERSION}, found {version}")
-    missing = {"feature", "source", "passage", "whole", "typed"} - tables
+    missing = {"feature", "source", "passage", "theme", "whole", "typed"} - tables
     if missing:
         raise WeightsFormat(f"{path}: expected the table {min(missing)!r}, found none of that name")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,9 +18,12 @@ from undersong.errors import UndersongError
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("undersong.cli.serve", "the language server that an editor starts"),
     "engine": ("undersong.cli.engine", "the process that owns the model; editors start it themselves"),
+    "features": ("undersong.cli.features", "the names that can be pinned: all of them, or those found by some words"),
     "demo": ("undersong.cli.demo", "the main job without an editor: open a draft, read it, steer a paragraph"),
 }
 """name: (module, what it is)"""
+CUT_SHORT = 128 + 13
+"""Exit status of a program that SIGPIPE ends, as a shell tells it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +39,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             importlib.import_module(module).add_arguments(subparser)
     parsed = parser.parse_args(given)
     try:
-        return int(importlib.import_module(SUBCOMMANDS[parsed.subcommand][0]).run(parsed))
+        status = int(importlib.import_module(SUBCOMMANDS[parsed.subcommand][0]).run(parsed))
+        print(end="", flush=True)
+        return status
+    except BrokenPipeError:
+        if not _output_is_cut_short():
+            raise
+        return CUT_SHORT
     except UndersongError as error:
         print(f"undersong {parsed.subcommand}: {error.message}", file=sys.stderr)
         return 2
+
+
+def _output_is_cut_short() -> bool:
+    """Whether standard output is what broke: whoever read it has seen enough, as in `undersong features | head`."""
+    try:
+        print(flush=True)  # something must be written to find out
+    except BrokenPipeError:
+        # What is left is written nowhere: else Python fails at it once more when it ends, and says so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False

@@ -17,7 +17,7 @@ from undersong.text.segments import Paragraph, segment
 from undersong.text.span import Span
 
 WIDTH = 100
-TYPED = " She thought of the long road home, and of the snow."
+TYPED = " There was bread on the table, and wine, and they ate their supper and drank by the fire."
 SETTLED_SECONDS = 1.0
 """The server tells of fresh hints at most twice a second: when it has been silent for longer, all are in."""
 PATIENCE_SECONDS = 90.0

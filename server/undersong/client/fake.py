@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
 from undersong import wire
-from undersong.errors import EngineUnavailable, Resync, Superseded, UndersongError, UnknownFeature
+from undersong.errors import BadStrength, EngineUnavailable, Resync, Superseded, UndersongError, UnknownFeature
 from undersong.text.sentences import sentences
 
 # A paragraph is read in the context of this many before it.
@@ -45,12 +45,19 @@ class _Held:
 class FakeEngine:
     """lexicon: word -> name of the feature it shows; ids are "p0.<n>" in the order of the names' first mention.
 
+    reads_only: names of features that do not steer; the others do
     requests: everything asked, in order
     active: streams and answers under way
     closed: streams that were closed before they ended
     """
 
-    def __init__(self, lexicon: Mapping[str, str] = DEFAULT_LEXICON, health: wire.Health = READY) -> None:
+    def __init__(
+        self,
+        lexicon: Mapping[str, str] = DEFAULT_LEXICON,
+        health: wire.Health = READY,
+        reads_only: Collection[str] = (),
+    ) -> None:
+        self.reads_only = reads_only
         self.names = list(dict.fromkeys(lexicon.values()))
         self.words = {name: [word for word, of in lexicon.items() if of == name] for name in self.names}
         self.requests: list[Any] = []
@@ -134,6 +141,10 @@ class FakeEngine:
         ended = False
         try:
             self._raise_failure("write")
+            for dial in request.dials:
+                raised = dial.strength > 0 and dial.operation != "ablate"
+                if raised and self._name(dial.feature) in self.reads_only:
+                    raise BadStrength(f"“{dial.feature}” reads, does not steer")
             held = self._updated(request.update)
             prose = held.proses[request.paragraph]
             words = self._suggestion(prose, request)
@@ -160,7 +171,7 @@ class FakeEngine:
             self._raise_failure("search")
             await self._gate("search", request.query)
             hits = [
-                wire.SearchHit(self.id_of(name), name, " ".join(self.words[name]), None)
+                wire.SearchHit(self.id_of(name), name, " ".join(self.words[name]), name not in self.reads_only)
                 for name in self.names
                 if request.query.lower() in " ".join([name, *self.words[name]])
             ]
@@ -175,8 +186,9 @@ class FakeEngine:
             await self._gate("card", request.feature)
             name = self._name(request.feature)
             passage = wire.Passage("They looked at ", self.words[name][0], " again.", 1.0, "a novel")
+            words, steers = tuple(self.words[name]), name not in self.reads_only
             return wire.FeatureCard(
-                self.id_of(name), name, "fake", "p0", 0.1, 2.0, tuple(self.words[name]), (), (passage,), steers=True
+                self.id_of(name), name, "fake", "p0", 0.1, 2.0, words, (), (passage,), steers=steers
             )
         finally:
             self.active -= 1
@@ -263,8 +275,9 @@ class FakeEngine:
             ]
             if places or name in watch or self.id_of(name) in watch:
                 peak = places[0] if places else (start, start)
-                presence = presence_of(len(places))
-                found.append(wire.FeatureReading(self.id_of(name), name, presence, float(len(places)), 1.0, *peak))
+                presence, steers = presence_of(len(places)), name not in self.reads_only
+                reading = wire.FeatureReading(self.id_of(name), name, presence, float(len(places)), 1.0, *peak)
+                found.append(replace(reading, steers=steers))
         return tuple(sorted(found, key=lambda reading: -reading.presence))
 
     def _suggestion(self, prose: str, request: wire.WriteRequest) -> list[str]:

@@ -41,7 +41,7 @@ def calibrate(loaded: Loaded, dictionary: Dictionary, index: int) -> Generator[W
     """Steps; returns the dose of one feature."""
     openings = _equal_openings(loaded)
     norm = _residual_norm(loaded, dictionary.sae.hook_layer, openings)
-    unit = float(dictionary.sae.directions([index])[0].float().norm())
+    unit = float(dictionary.directions([index])[0].float().norm())
     ladder = [share * norm / max(unit, 1e-6) for share in COARSE]
     total = 2 * N_TOKENS
     coarse = yield from _measure(loaded, dictionary, index, openings, ladder, WriteProgress("dose", 0, total))

@@ -6,7 +6,7 @@ with SAEs given by path. Everything is loaded on the device thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -16,8 +16,9 @@ import torch
 from undersong import __version__
 from undersong.catalogue.store import Catalogue
 from undersong.engine import reference, weights
+from undersong.engine.directions import STEERING, load_directions
 from undersong.engine.folders import cache_folder
-from undersong.engine.presence import DENSE, Reference, load_reference
+from undersong.engine.presence import DENSE, POSITION_BOUND, Reference, load_reference
 from undersong.errors import BadWeights
 from undersong.model.load import LanguageModel, load_model
 from undersong.model.tokens import encode
@@ -25,28 +26,43 @@ from undersong.sae.base import SAE, check_fits
 from undersong.sae.load import load_sae
 from undersong.text.span import Span
 
+REFERENCE = "reference.safetensors"
 Say = Callable[[str, float], None]
 """Called with what is being done and the share done, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dictionary:
-    """One SAE in use. `shown`: [d_sae] bool, features that a writer may see unasked; `roles`: "read", "steer"."""
+    """One SAE in use. `shown`: [d_sae] bool, features that a writer may see unasked; `roles`: "read", "steer".
+
+    `steering`: [d_sae, d_in], what is added for a feature, where that is not the decoder's row (directions.py).
+    """
 
     sae: SAE
     roles: tuple[str, ...]
     reference: Reference
     shown: torch.Tensor
+    steering: torch.Tensor | None = None
+
+    def directions(self, indices: Sequence[int] | torch.Tensor) -> torch.Tensor:
+        """[k, d_in]: what is added to the residual stream for one unit of each feature."""
+        if self.steering is None:
+            return self.sae.directions(indices)
+        return self.steering[torch.as_tensor(indices, dtype=torch.long).reshape(-1)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """All that reading and writing need. `fingerprint`: of model and SAEs, for caches on disk and in memory."""
+    """All that reading and writing need. `fingerprint`: of model and SAEs, for caches on disk and in memory.
+
+    `steers`: feature id -> whether raising it does anything, where that is known.
+    """
 
     model: LanguageModel
     dictionaries: dict[str, Dictionary]
     catalogue: Catalogue
     names: dict[str, str]
+    steers: dict[str, bool]
     fingerprint: str
     typography: str
     paragraph_break: str
@@ -66,12 +82,13 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One SAE to load."""
+    """One SAE to load, and the files that go with it."""
 
     path: Path
     id: str | None
     roles: tuple[str, ...]
     reference: Path | None
+    steering: Path | None
 
 
 def load(model: str | None, saes: tuple[str, ...], device: str | None, say: Say) -> Iterator[Loaded | None]:
@@ -85,15 +102,12 @@ def load(model: str | None, saes: tuple[str, ...], device: str | None, say: Say)
         say("checking the weights", 0.1)
         yield None
         weights.verify(folder, manifest)
-        sources = [
-            _Source(folder / e.path, e.id, e.roles, folder / e.path / e.reference if e.reference else None)
-            for e in manifest.saes
-        ]
+        sources = [_listed(folder, entry) for entry in manifest.saes if entry.is_loaded]
         model_path, typography, paragraph_break = str(folder / manifest.model), manifest.typography, "\n"
         catalogue = Catalogue.open(folder / manifest.catalogue) if manifest.catalogue else Catalogue.empty()
     else:
         model_path, typography, paragraph_break = _needed(model, saes), "any", "\n\n"
-        sources = [_Source(Path(path), None, ("read", "steer"), _beside(Path(path))) for path in saes]
+        sources = [_given(Path(path)) for path in saes]
         catalogue = _catalogue_beside(saes)
     if not any("read" in source.roles for source in sources):
         raise BadWeights(f"expected at least one SAE with the role read for {model_path}, found none")
@@ -117,12 +131,15 @@ def load(model: str | None, saes: tuple[str, ...], device: str | None, say: Say)
             statistics = yield from _measured_reference(language_model, sae, fingerprint)
         else:
             statistics = load_reference(source.reference, sae.d_sae)
-        dictionaries[sae.id] = _dictionary(sae, source.roles, statistics, catalogue)
+        steering = None if source.steering is None else load_directions(source.steering, sae)
+        shown = _shown(sae, statistics, catalogue)
+        dictionaries[sae.id] = Dictionary(sae, source.roles, statistics, shown, steering)
     yield Loaded(
         model=language_model,
         dictionaries=dictionaries,
         catalogue=catalogue,
         names=dict(catalogue.names()),
+        steers=_steers(dictionaries, catalogue),
         fingerprint=fingerprint,
         typography=typography,
         paragraph_break=paragraph_break,
@@ -144,9 +161,17 @@ def _needed(model: str | None, saes: tuple[str, ...]) -> str:
     return model
 
 
-def _beside(path: Path) -> Path | None:
-    reference = path / "reference.safetensors"
-    return reference if reference.exists() else None
+def _listed(folder: Path, entry: weights.SAEEntry) -> _Source:
+    """An SAE of a manifest."""
+    path = folder / entry.path
+    reference, steering = (None if name is None else path / name for name in (entry.reference, entry.steering))
+    return _Source(path, entry.id, entry.roles, reference, steering)
+
+
+def _given(path: Path) -> _Source:
+    """An SAE of the user's own, with what lies beside its weights."""
+    reference, steering = (file if file.exists() else None for file in (path / REFERENCE, path / STEERING))
+    return _Source(path, None, ("read", "steer"), reference, steering)
 
 
 def _catalogue_beside(saes: tuple[str, ...]) -> Catalogue:
@@ -169,7 +194,8 @@ def _measured_reference(model: LanguageModel, sae: SAE, fingerprint: str) -> Gen
     return known
 
 
-def _dictionary(sae: SAE, roles: tuple[str, ...], statistics: Reference, catalogue: Catalogue) -> Dictionary:
+def _shown(sae: SAE, statistics: Reference, catalogue: Catalogue) -> torch.Tensor:
+    """[d_sae] bool: Dictionary.shown."""
     prefix = f"{sae.id}."
     named = [int(feature[len(prefix) :]) for feature in catalogue.names() if feature.startswith(prefix)]
     if named:
@@ -178,8 +204,16 @@ def _dictionary(sae: SAE, roles: tuple[str, ...], statistics: Reference, catalog
     else:
         # Nobody has named these: show all of them by number, but for those that are on everywhere.
         shown = torch.ones(sae.d_sae, dtype=torch.bool)
-    shown &= statistics.frequency <= DENSE
-    return Dictionary(sae, roles, statistics, shown)
+    return shown & (statistics.frequency <= DENSE) & (statistics.position_bias <= POSITION_BOUND)
+
+
+def _steers(dictionaries: dict[str, Dictionary], catalogue: Catalogue) -> dict[str, bool]:
+    """What the catalogue knows, and that nothing is steered with an SAE that only reads."""
+    known = dict(catalogue.steers())
+    for name, dictionary in dictionaries.items():
+        if "steer" not in dictionary.roles:
+            known |= {f"{name}.{index}": False for index in range(dictionary.sae.d_sae)}
+    return known
 
 
 def _fingerprint(model_path: str, sources: list[_Source]) -> str:

@@ -23,16 +23,24 @@ LEVELS = (0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 1.0)
 """Where references keep quantiles: most features are silent in most passages, so the upper tail is what matters."""
 DENSE = 0.08
 """A feature active in more than this share of the reference (tokens, or passages) is not shown: it tells little."""
+POSITION_BOUND = 8.0
+"""Nor is one whose position bias is above this: it tells where a window begins. At 8 half of a passage feature's
+activation is in one of the 15 passages of a window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """`levels`: [n_levels] rising; `quantiles`: [d_sae, n_levels]; `frequency`, `maximum`: [d_sae]."""
+    """`levels`: [n_levels] rising; `quantiles`: [d_sae, n_levels]; `frequency`, `maximum`, `position_bias`: [d_sae].
+
+    `position_bias`: how many times its even share of a feature's activation falls on the beginning of a window; ones
+    where that was not measured.
+    """
 
     levels: torch.Tensor
     quantiles: torch.Tensor
     frequency: torch.Tensor
     maximum: torch.Tensor
+    position_bias: torch.Tensor
 
     def presence(self, features: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """features: [k] indices, values: [k] strengths -> [k] shares in 0..1."""
@@ -61,7 +69,12 @@ def load_reference(path: Path, d_sae: int) -> Reference:
     if not isinstance(levels, list) or not all(isinstance(level, int | float) for level in levels):
         raise WeightsFormat(f"{path}: expected levels (a list of numbers) in its metadata, found {levels!r}")
     expected = {"frequency": (d_sae,), "max": (d_sae,), "presence_quantiles": (d_sae, len(levels))}
+    optional = {name: (d_sae,) for name in ("mean", "position_bias") if name in tensors}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if found != expected or not levels or levels != sorted(levels):
+    if found != expected | optional or not levels or levels != sorted(levels):
         raise WeightsFormat(f"{path}: expected rising levels and tensors {expected}, found levels {levels} and {found}")
-    return Reference(torch.tensor(levels), tensors["presence_quantiles"], tensors["frequency"], tensors["max"])
+    unfinite = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if unfinite:
+        raise WeightsFormat(f"{path}: {unfinite[0]}: expected finite numbers, found NaN or infinity")
+    bias = tensors.get("position_bias", torch.ones(d_sae))
+    return Reference(torch.tensor(levels), tensors["presence_quantiles"], tensors["frequency"], tensors["max"], bias)

@@ -235,6 +235,7 @@ class Reader:
                             start,
                             end,
                             item.share,
+                            self.loaded.steers.get(feature),
                         ),
                     )
                 )

@@ -75,7 +75,7 @@ def measure(model: LanguageModel, sae: SAE, texts: list[str]) -> Iterator[Refere
     # In parts: torch.quantile takes 16 Mi numbers at most.
     parts = strengths.split(QUANTILE_FEATURES, dim=1)
     quantiles = torch.cat([torch.quantile(part, levels, dim=0).T for part in parts]).contiguous()
-    yield Reference(levels, quantiles, fired / max(n_tokens, 1), maximum)
+    yield Reference(levels, quantiles, fired / max(n_tokens, 1), maximum, torch.ones(sae.d_sae))
 
 
 def kept(path: Path, d_sae: int) -> Reference | None:

@@ -1,8 +1,11 @@
 """From dials to interventions on the residual stream.
 
 Strength s > 0 of a feature asks for s times the activation of its calibrated dose; s < 0 ablates it to that share.
-A passage-level feature is a direction of mean residuals: what it reads on a single token means nothing, so `floor`
-and `clamp` add along it instead. Dials of one layer and operation are solved jointly (model/interventions.py).
+A passage-level feature is a direction of mean residuals: what it reads on a single token means nothing. Whatever is
+asked, s doses are added along it: below 0 they push the text away (docs/decisions/0007-less-of-a-passage-feature.md).
+Dials of one layer and operation are solved jointly (model/interventions.py).
+What is added lies along the dictionary's steering direction where it has one; what is ablated is what the SAE reads,
+along the decoder's row. A feature that is known to read and not to steer is not raised at all.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import torch
@@ -34,9 +37,19 @@ class Turned:
 
     @property
     def operation(self) -> Operation:
-        if self.dictionary.sae.grain == "passage" and self.asked in ("floor", "clamp"):
-            return "add"
-        return self.asked
+        return "add" if self.dictionary.sae.grain == "passage" else self.asked
+
+    def doses(self, strength: float) -> float:
+        """How many calibrated doses the operation asks for at this strength of a dial; ablation asks for none."""
+        if self.asked != "ablate":
+            return strength
+        return 0.0 if self.operation == "ablate" else -self.share
+
+    @property
+    def direction(self) -> torch.Tensor:
+        """[1, d_in]: what one unit of it moves the residual stream by."""
+        source = self.dictionary.sae if self.operation == "ablate" else self.dictionary
+        return source.directions([self.index])
 
 
 def lookup(loaded: Loaded, feature: str) -> Turned | None:
@@ -71,11 +84,20 @@ def turned(loaded: Loaded, dial: Dial) -> Turned:
             f"found {dial.strength}"
         )
     found = find(loaded, dial.feature)
-    if not found.dictionary.sae.directions([found.index]).any():
-        raise BadStrength(f"“{dial.feature}” cannot be turned: its direction has no length")
+    steers = loaded.steers.get(feature_id(found)) is not False
     if dial.strength < 0 or dial.operation == "ablate":
-        return Turned(found.dictionary, found.index, "ablate", min(abs(dial.strength), 1.0))
-    return Turned(found.dictionary, found.index, dial.operation)
+        made = replace(found, asked="ablate", share=min(abs(dial.strength), 1.0))
+        # A direction that does nothing does nothing turned round either: a silenced feature must not cost the writing.
+        moves = made.direction.any() and (steers or made.operation == "ablate")
+        return made if moves else replace(made, share=0.0)
+    if dial.strength > 0 and not steers:
+        raise BadStrength(
+            f"“{dial.feature}” reads, does not steer: expected a strength of 0 or less, found {dial.strength:g}"
+        )
+    made = replace(found, asked=dial.operation)
+    if dial.strength > 0 and not made.direction.any():
+        raise BadStrength(f"“{dial.feature}” cannot be raised: its direction has no length")
+    return made
 
 
 def interventions(features: Sequence[Turned], targets: torch.Tensor, scale: torch.Tensor) -> list[Intervention]:
@@ -90,7 +112,7 @@ def interventions(features: Sequence[Turned], targets: torch.Tensor, scale: torc
             Intervention(
                 layer=layer,
                 operation=operation,
-                directions=torch.cat([f.dictionary.sae.directions([f.index]) for f in chosen]),
+                directions=torch.cat([feature.direction for feature in chosen]),
                 targets=targets[:, members].to(device),
                 columns=None if operation == "add" else _columns(chosen),
                 scale=scale.to(device),

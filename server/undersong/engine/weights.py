@@ -1,6 +1,8 @@
 """The folder of weights that is loaded: where it is, what its manifest says, whether its files are the ones meant.
 
-    manifest.json   {"format": 1, "name", "model", "typography", "saes": [...], "catalogue", "files": {path: sha256}}
+    manifest.json   {"format": 2, "name", "model", "typography", "measured": {figure: number}, "saes": [...],
+                     "catalogue", "files": {path: sha256}}
+    of "saes"       {"path", "id", "grain", "roles", "reference", "steering", "measured": {figure: number}}
 
 Every path in a manifest is relative to its folder, with forward slashes, and stays inside it. No torch here: the
 command line checks weights without loading them.
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,25 +22,38 @@ import undersong
 from undersong.errors import HashMismatch, WeightsFormat, WeightsMissing
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
+MOST = sys.float_info.max
 
 Typography = Literal["plain", "any"]
 Grain = Literal["token", "passage"]
-Role = Literal["read", "steer"]
+Role = Literal["read", "steer", "trace"]
 
-_KEYS = ("format", "name", "model", "typography", "saes", "catalogue", "files")
-_SAE_KEYS = ("path", "id", "grain", "roles", "reference")
+_KEYS = ("format", "name", "model", "typography", "measured", "saes", "catalogue", "files")
+_SAE_KEYS = ("path", "id", "grain", "roles", "reference", "steering", "measured")
 
 
 @dataclass(frozen=True, slots=True)
 class SAEEntry:
-    """One SAE: `path` its folder, `reference` the statistics file in that folder, None if there is none."""
+    """One SAE: `path` its folder; `reference` and `steering` files in that folder, None where there is none.
+
+    `reference`: statistics (presence.py); `steering`: what is added for a feature instead of the decoder's row
+    (directions.py). `roles`: hints are read with it, text is steered with it, causal graphs are traced through it;
+    the engine loads those that read or steer. `measured`: figures on held-out text.
+    """
 
     path: str
     id: str
     grain: Grain
     roles: tuple[Role, ...]
     reference: str | None
+    steering: str | None
+    measured: Mapping[str, float]
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the engine loads it: what only traces is there for circuits."""
+        return "read" in self.roles or "steer" in self.roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +61,21 @@ class Manifest:
     """`typography` "plain": the model knows ASCII punctuation only, so text is put to it in that form.
 
     `model` is a folder; `catalogue` a file or None; `files` maps every file to its SHA-256, in hexadecimal.
+    `measured`: the model's figures on held-out text.
     """
 
     name: str
     model: str
     typography: Typography
+    measured: Mapping[str, float]
     saes: tuple[SAEEntry, ...]
     catalogue: str | None
     files: Mapping[str, str]
+
+    def steers(self, feature: str) -> bool:
+        """Whether the SAE of a feature id is one to steer with; what the feature does is the catalogue's to say."""
+        sae = feature.rpartition(".")[0]
+        return any(entry.id == sae and "steer" in entry.roles for entry in self.saes)
 
 
 def find_default() -> Path:
@@ -110,6 +133,7 @@ def _manifest(reader: _Reader) -> Manifest:
         name=reader.string("name"),
         model=reader.path("model"),
         typography=cast(Typography, reader.choice("typography", get_args(Typography))),
+        measured=reader.numbers("measured"),
         saes=saes,
         catalogue=None if reader.data["catalogue"] is None else reader.path("catalogue"),
         files=files,
@@ -122,20 +146,22 @@ def _entry(reader: _Reader) -> SAEEntry:
     reader.keys(_SAE_KEYS)
     roles = reader.data["roles"]
     if not isinstance(roles, list) or not roles or any(role not in get_args(Role) for role in roles):
-        raise reader.wrong("roles", f"a list of {' and '.join(get_args(Role))}", roles)
+        raise reader.wrong("roles", f"a list of {', '.join(get_args(Role))}", roles)
     return SAEEntry(
         path=reader.path("path"),
         id=reader.string("id"),
         grain=cast(Grain, reader.choice("grain", get_args(Grain))),
         roles=tuple(roles),
         reference=None if reader.data["reference"] is None else reader.path("reference"),
+        steering=None if reader.data["steering"] is None else reader.path("steering"),
+        measured=reader.numbers("measured"),
     )
 
 
 def _require_listed(reader: _Reader, manifest: Manifest) -> None:
     """What is loaded must be hashed: each folder has a listed file, each single file is listed."""
     folders = [manifest.model, *(sae.path for sae in manifest.saes)]
-    single = [f"{sae.path}/{sae.reference}" for sae in manifest.saes if sae.reference is not None]
+    single = [f"{sae.path}/{file}" for sae in manifest.saes for file in (sae.reference, sae.steering) if file]
     if manifest.catalogue is not None:
         single.append(manifest.catalogue)
     for folder in folders:
@@ -192,6 +218,13 @@ class _Reader:
         if not isinstance(self.data[key], dict):
             raise self.wrong(key, "an object", type(self.data[key]).__name__)
         return self.data[key]
+
+    def numbers(self, key: str) -> dict[str, float]:
+        found = self.mapping(key)
+        for name, value in found.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
+                raise self.wrong(f"{key}.{name}", "a number", value)
+        return cast("dict[str, float]", found)
 
     def items(self, key: str) -> list[_Reader]:
         if not isinstance(self.data[key], list):

@@ -2,7 +2,7 @@
 
 1. The prompt is what the model sees before the place to write (its window, as for reading), so its clean KV cache is
    there already; suggestions fork it and never write back.
-2. Doses of the features asked for are calibrated where they are not known.
+2. Doses of the features asked for come from the catalogue, or the cache on disk, or are calibrated.
 3. Candidates and one unsteered row are generated as one batch: a token of every row is one step.
 4. Everything is re-read unsteered in one batch: presence of every feature before and after, fluency against the
    unsteered row, and how well the text that follows goes on from it.
@@ -51,15 +51,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Control:
-    """A dial and the feature that it turns. `target`: activation to reach; ablation and strength 0 have none."""
+    """A dial and the feature that it turns. `target`: activation to reach, or to add; ablation has none."""
 
     dial: Dial
     feature: Turned
     target: float = 0.0
-
-    @property
-    def raises(self) -> bool:
-        return self.dial.strength > 0 and self.feature.asked != "ablate"
 
 
 class Writer:
@@ -75,10 +71,13 @@ class Writer:
         _check(request, outline)
         place = self._place(outline, request)
         controls: list[Control] = []
-        for control in self._controls(request.dials):
-            if control.raises:
+        chosen = self._controls(request.dials)
+        share = _away_share(chosen)
+        for control in chosen:
+            doses = control.feature.doses(control.dial.strength)
+            if doses:
                 dose = yield from self.dose(control.feature)
-                control = replace(control, target=control.dial.strength * dose.activation)
+                control = replace(control, target=doses * dose.activation * (share if doses < 0 else 1.0))
             controls.append(control)
         rows = yield from self._generate(place, request, controls)
         yield WriteProgress("measure", 0, 1)
@@ -91,17 +90,17 @@ class Writer:
         return self._results(request, controls, rows, measured)
 
     def dose(self, feature: Turned) -> Generator[WriteProgress, None, Dose]:
-        """Steps; returns the calibrated dose, from the cache on disk where it is known."""
+        """Steps; returns the dose of a feature, calibrated here where neither catalogue nor cache knows it."""
         name = feature_id(feature)
-        known = self._doses.get(self._loaded.fingerprint, name)
+        known = self.known_dose(name)
         if known is None:
             known = yield from calibrate(self._loaded, feature.dictionary, feature.index)
             self._doses.put(self._loaded.fingerprint, name, known)
         return known
 
     def known_dose(self, feature: str) -> Dose | None:
-        """The dose of a feature id, where it was calibrated before. Any thread."""
-        return self._doses.get(self._loaded.fingerprint, feature)
+        """The dose of a feature id, as its catalogue says or as it was calibrated here before. Any thread."""
+        return self._loaded.catalogue.dose(feature) or self._doses.get(self._loaded.fingerprint, feature)
 
     def _controls(self, dials: Sequence[Dial]) -> list[Control]:
         """Each feature once, as it was first named: a dial given by id and again by name is not added up."""
@@ -169,7 +168,7 @@ class Writer:
     ) -> Generator[WriteProgress | WriteChunk | None, None, list[Unfolding]]:
         """Steps; returns the candidates' texts and last the unsteered row's."""
         n_rows = request.candidates + 1
-        turning = [control for control in controls if control.dial.strength != 0]
+        turning = [control for control in controls if control.dial.strength != 0 and control.feature.share > 0]
         targets = torch.tensor([[control.target for control in turning]] * n_rows)
         steered = torch.tensor([1.0] * request.candidates + [0.0])
         hooks = interventions([control.feature for control in turning], targets, steered) if turning else []
@@ -224,12 +223,25 @@ class Writer:
         for number, row in enumerate(rows[:-1]):
             after = measured[number]
             told = receipt(self._loaded, request.seed, dials, features, before, after, base)
-            gain = sum(math.copysign(1.0, e.strength) * (e.after - e.before) for e in told.effects if e.strength)
+            gain = sum(
+                (-1.0 if feature.asked == "ablate" else 1.0) * (effect.after - effect.before)
+                for feature, effect in zip(features, told.effects, strict=True)
+                if effect.strength
+            )
             score = gain + 0.5 * min(0.0, math.log(max(told.fluency, 1e-9))) + 0.25 * (told.fit or 0.0)
             # An empty candidate is never the best, whatever it scores.
             scored.append((score if row.text.strip() else -math.inf, WriteResult(number, row.text, told)))
         scored.sort(key=lambda pair: -pair[0])
         return tuple(result for _, result in scored)
+
+
+def _away_share(controls: Sequence[Control]) -> float:
+    """What each dose away from a feature is cut to, so that together they are one dose at most.
+
+    Whoever silences ten features wants to hear less of them, not a text pushed ten doses off.
+    """
+    away = sum(-min(0.0, control.feature.doses(control.dial.strength)) for control in controls)
+    return 1.0 / max(1.0, away)
 
 
 def _minimum(stop: Stop, place: Place) -> int:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from undersong import errors
+from undersong.assist.phrases import READS_ONLY
 from undersong.assist.readings import Held
 from undersong.wire import CardRequest, FeatureCard, FeatureReading
 
 if TYPE_CHECKING:
     from undersong.lsp.session import Session
+
+UNKNOWN, UNSTEERABLE = "unknown feature ", "unsteerable feature "
+"""Kinds of causes of notices; the name as the settings have it follows."""
 
 
 async def feature_card(session: Session, feature: str) -> FeatureCard:
@@ -24,18 +27,44 @@ async def feature_card(session: Session, feature: str) -> FeatureCard:
     return kept
 
 
-async def tell_unknown(session: Session, names: Iterable[str]) -> None:
-    """Tell of each of these features, which the settings name, that there is none of it; once for each."""
-    for name in names:
-        cause = f"feature {name}"
+def forget_names(session: Session) -> None:
+    """What the settings no longer say is told again if they say it again."""
+    session.notices.forget_all_but(UNKNOWN, map(_unknown, session.named))
+    session.notices.forget_all_but(UNSTEERABLE, map(_unsteerable, session.raised))
+
+
+async def tell_of_names(session: Session) -> None:
+    """Tell of each feature that the settings name what is wrong with that; once for each.
+
+    That there is no such feature, or that it is pinned above 0 and does not steer.
+    """
+    for name in session.named:
         try:
-            await feature_card(session, name)
+            card = await feature_card(session, name)
         except errors.UnknownFeature as problem:
-            session.notices.say_once(cause, types.MessageType.Warning, f"{problem.message} (named in the settings)")
+            session.notices.forget(_unsteerable(name))
+            if name in session.named:
+                _warn(session, _unknown(name), problem.message)
+            continue
         except errors.UndersongError:
             return  # asked again when the engine is there
-        else:
-            session.notices.forget(cause)
+        session.notices.forget(_unknown(name))
+        if card.steers is not False:
+            session.notices.forget(_unsteerable(name))
+        elif name in session.raised:  # now: the settings may have changed while the engine was asked
+            _warn(session, _unsteerable(name), f"“{name}” {READS_ONLY}: pinned above 0 it is only shown")
+
+
+def _warn(session: Session, cause: str, text: str) -> None:
+    session.notices.say_once(cause, types.MessageType.Warning, f"{text} (named in the settings)")
+
+
+def _unknown(name: str) -> str:
+    return UNKNOWN + name
+
+
+def _unsteerable(name: str) -> str:
+    return UNSTEERABLE + name
 
 
 def reading_of(held: Held | None, feature: str) -> FeatureReading | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -34,6 +35,11 @@ class Notices:
     def forget(self, cause: str) -> None:
         """The cause is gone; if it comes back it is told again."""
         self._said.discard(cause)
+
+    def forget_all_but(self, kind: str, causes: Iterable[str]) -> None:
+        """Forget the causes that begin with `kind` and are not among these."""
+        kept = frozenset(causes)
+        self._said = {cause for cause in self._said if not cause.startswith(kind) or cause in kept}
 
     def failed(self, error: errors.UndersongError) -> None:
         """Tell of something asked for that could not be done."""

@@ -18,7 +18,7 @@ from undersong.lsp.capabilities import ClientProfile
 from undersong.lsp.clock import Clock
 from undersong.lsp.configuration import Configuration, folder_uris
 from undersong.lsp.drafts import OpenDraft
-from undersong.lsp.evidence import tell_unknown
+from undersong.lsp.evidence import forget_names, tell_of_names
 from undersong.lsp.link import Connect, EngineLink
 from undersong.lsp.notices import Notices
 from undersong.lsp.pages import Pages
@@ -231,6 +231,17 @@ class Session:
         self.link.start(settings.engine)
         self._check_names()
 
+    @property
+    def named(self) -> frozenset[str]:
+        """The features that the settings of the open drafts pin or silence, as they are written."""
+        return frozenset(name for draft in self._drafts.values() for name in draft.settings.names)
+
+    @property
+    def raised(self) -> frozenset[str]:
+        """Those that some draft pins above 0."""
+        every = (pin for draft in self._drafts.values() for pin in draft.settings.features)
+        return frozenset(pin.name for pin in every if pin.strength > 0)
+
     async def pull_settings(self) -> None:
         await self.configuration.pull(self._drafts)
         self.settings_changed()
@@ -251,10 +262,10 @@ class Session:
             reader.ask_again()
 
     def _check_names(self) -> None:
-        """Tell of features that are pinned or silenced and do not exist."""
-        names = {name for draft in self._drafts.values() for name in draft.settings.names}
-        if self.link.ready and names:
-            self.protocol.spawn("names", tell_unknown(self, names))
+        """Tell of features that are pinned or silenced and do not exist, or are to be raised and do not steer."""
+        forget_names(self)
+        if self.link.ready and self.named:
+            self.protocol.spawn("names", tell_of_names(self))
 
     def _reader_may_be_another(self) -> None:
         """Readings and cards of one model say nothing of another; those of a restarted one still hold."""

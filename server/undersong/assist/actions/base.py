@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from undersong import wire
 from undersong.assist.anchors import anchor
 from undersong.assist.draft import NOT_SHOWN, Draft
-from undersong.assist.salience import Background, Salient, salient
+from undersong.assist.pins import reads_only
+from undersong.assist.salience import Background, Salient, salient, steerable
 from undersong.text.span import Span
 
 KIND = "refactor.rewrite.undersong"
 SALIENT_OFFERED = 3
+EVERY = 1000
+"""More features than a reading lists."""
 MORE, AWAY = 0.5, -1.0
 """What "more" and "less" mean for a feature that is not pinned. More is half the calibrated dose: the whole one costs
 the small default model much of its fluency, and a writer who wants it can pin the feature at 1.0.
@@ -32,12 +36,16 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A feature to act on. `presence`: None where the paragraph's reading does not list it."""
+    """A feature to act on. `steers`: False where it is known to read and not to steer.
+
+    presence: in this paragraph; None where its reading does not list the feature, or lists a pin below PIN_FLOOR
+    """
 
     feature: str
     name: str
     presence: float | None
     pinned_strength: float | None
+    steers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +57,24 @@ class ActionContext:
     unavailable: str | None = None
     paragraph: int | None = field(init=False)
     """The paragraph where the selection begins."""
-    targets: tuple[Target, ...] = field(init=False)
-    """The pinned features, then the most salient others of the paragraph."""
+    pinned: tuple[Target, ...] = field(init=False)
+    """Every pin, in the order of the settings."""
+    salient: tuple[Target, ...] = field(init=False)
+    """The other features of the paragraph, the most salient first."""
+    steerable: tuple[Target, ...] = field(init=False)
+    """What can be written toward: the pins, then the most salient others, but for what reads and does not steer."""
 
     def __post_init__(self) -> None:
         index = self.draft.segments.paragraph_at(self.span.start)
+        background = Background.of(self.draft.readings)
+        found = salient(self.draft, index, EVERY, background) if index is not None else ()
+        steering = steerable(self.draft, index, EVERY, background) if index is not None else ()
+        pinned = tuple(_pinned(self.draft, found))
+        pins = (pin for pin in pinned if pin.steers)
         object.__setattr__(self, "paragraph", index)
-        object.__setattr__(self, "targets", _targets(self.draft, index))
+        object.__setattr__(self, "pinned", pinned)
+        object.__setattr__(self, "salient", tuple(_others(found)))
+        object.__setattr__(self, "steerable", (*pins, *_others(steering)[:SALIENT_OFFERED]))
 
     @property
     def is_prose(self) -> bool:
@@ -63,8 +82,8 @@ class ActionContext:
 
     @property
     def others(self) -> tuple[Target, ...]:
-        """The targets that are not pinned."""
-        return tuple(target for target in self.targets if target.pinned_strength is None)
+        """The most salient features that are not pinned: what a writer may want to keep or to be rid of."""
+        return self.salient[:SALIENT_OFFERED]
 
     def place(self, index: int, offset: int | None = None) -> dict[str, Any]:
         """The arguments that say where: the document, its version, the paragraph (and a place in it)."""
@@ -77,21 +96,22 @@ class ActionContext:
         return {"uri": self.draft.document.uri, "feature": target.feature, "name": target.name}
 
 
-def _targets(draft: Draft, index: int | None) -> tuple[Target, ...]:
-    limit = len(draft.settings.features) + SALIENT_OFFERED
-    found = salient(draft, index, limit, Background.of(draft.readings)) if index is not None else ()
-    others = [_target(one, None) for one in found if not one.pinned][:SALIENT_OFFERED]
-    return (*_pinned(draft, found), *others)
-
-
 def _pinned(draft: Draft, found: tuple[Salient, ...]) -> list[Target]:
     """Every pin, those the paragraph lacks too: these are what one most wants to steer toward."""
+    unsteerable = reads_only(draft)
     pinned: list[Target] = []
     for pin in draft.settings.features:
-        present = next((one for one in found if pin.name in (one.reading.feature, one.reading.name)), None)
-        pinned.append(_target(present, pin.strength) if present else Target(pin.name, pin.name, None, pin.strength))
+        present = next((one.reading for one in found if pin.name in (one.reading.feature, one.reading.name)), None)
+        lacking = Target(pin.name, pin.name, None, pin.strength)
+        target = lacking if present is None else _target(present, pin.strength)
+        pinned.append(replace(target, steers=pin.name not in unsteerable))
     return pinned
 
 
-def _target(one: Salient, strength: float | None) -> Target:
-    return Target(one.reading.feature, one.reading.name, one.reading.presence, strength)
+def _others(found: tuple[Salient, ...]) -> list[Target]:
+    """Those that are not pinned."""
+    return [_target(one.reading, None) for one in found if not one.pinned]
+
+
+def _target(reading: wire.FeatureReading, strength: float | None) -> Target:
+    return Target(reading.feature, reading.name, reading.presence, strength, reading.steers is not False)

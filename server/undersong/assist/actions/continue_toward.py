@@ -24,5 +24,5 @@ def offer(context: ActionContext) -> list[Action]:
             {**where, "feature": target.feature, "name": target.name, "strength": more(target)},
             context.unavailable,
         )
-        for target in context.targets
+        for target in context.steerable
     ]

@@ -9,8 +9,4 @@ COMMAND = "undersong.unpin"
 
 
 def offer(context: ActionContext) -> list[Action]:
-    return [
-        Action(f"Unpin ‹{target.name}›", UNPIN, COMMAND, context.about(target))
-        for target in context.targets
-        if target.pinned_strength is not None
-    ]
+    return [Action(f"Unpin ‹{target.name}›", UNPIN, COMMAND, context.about(target)) for target in context.pinned]

@@ -19,7 +19,8 @@ def register(app: FastAPI) -> None:
         found = find(parts.loaded, message.feature)
         name = feature_id(found)
         known = parts.loaded.catalogue.card(name) or _unnamed(name, found)
-        return answer(replace(known, dose=parts.writer.known_dose(name)))
+        steers = parts.loaded.steers.get(name)
+        return answer(replace(known, dose=parts.writer.known_dose(name), steers=steers))
 
 
 def _unnamed(name: str, found: Turned) -> FeatureCard:

@@ -1,0 +1,37 @@
+"""The fake engine keeps the engine's rules, so that what passes with it passes with the engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from undersong import wire
+from undersong.client.fake import FakeEngine
+from undersong.errors import BadStrength
+
+
+async def write(dial: wire.Dial) -> int:
+    """How many suggestions come of a request with this dial, where grief reads and does not steer."""
+    update = wire.DraftUpdate("d", 1, None, wire.Splice(0, 0, ("She wept.",)))
+    request = wire.WriteRequest(update, 0, 9, 9, "continue", (dial,))
+    engine = FakeEngine(reads_only={"grief"})
+    return sum([isinstance(event, wire.WriteResult) async for event in engine.write(request)])
+
+
+@pytest.mark.parametrize(
+    "dial",
+    [
+        wire.Dial("grief", 0.0),
+        wire.Dial("grief", -0.5),
+        wire.Dial("grief", -1.0, "ablate"),
+        wire.Dial("p0.1", 0.5, "ablate"),
+        wire.Dial("light", 0.5),
+    ],
+)
+async def test_what_does_not_steer_can_be_taken_away(dial: wire.Dial) -> None:
+    assert await write(dial) == 1
+
+
+@pytest.mark.parametrize("dial", [wire.Dial("grief", 0.5), wire.Dial("p0.1", 0.1, "add")])
+async def test_what_does_not_steer_is_not_raised(dial: wire.Dial) -> None:
+    with pytest.raises(BadStrength, match="reads, does not steer"):
+        await write(dial)
