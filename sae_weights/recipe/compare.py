@@ -27,7 +27,8 @@ import torch
 from benchmarks.steering.texts import Desk, Written, desk, load_weights, nats_per_token, played, turned_to, unsteered
 from benchmarks.steering.themes import Theme, count, read_themes, words
 from codes import token_codes
-from describe import segment_texts
+from describe import N_EVIDENCE, segment_texts
+from keyness import SMOOTHING
 from make import Making, segment_peaks
 from safetensors.torch import load_file
 
@@ -41,7 +42,6 @@ from undersong.sae.base import SAE
 from undersong.sae.load import load_sae
 
 SAMPLES, N_TOKENS = 6, 40
-SMOOTHING = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def compare(making: Making, place: Desk, base: list[Written], folder: Path, stee
     if sae.grain == "passage":
         seen, unseen = range(0, n - collect.N_CHECK), range(n - collect.N_CHECK, n)
     else:
-        seen, unseen = range(0, 1000), range(1000, collect.N_REFERENCE)
+        seen, unseen = range(0, N_EVIDENCE), range(N_EVIDENCE, collect.N_REFERENCE)
     known = [set(words(text)) for text in segment_texts(making.texts, seen)]
     fresh = [set(words(text)) for text in segment_texts(making.texts, unseen)]
     strong, weak = strengths(making, sae, folder, seen), strengths(making, sae, folder, unseen)

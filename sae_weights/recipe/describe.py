@@ -17,15 +17,15 @@ import collect
 import effect
 import keyness
 import numpy as np
-import passages
 import token_names
 import torch
 from codes import Codes
 from collect import SEGMENT, load_segments
 from evidence import Texts, segment_passages, token_passages
 from language_model import LanguageModel
-from safetensors.torch import load_file
 from whole_files import written_whole
+
+from undersong.sae.load import load_sae
 
 KEY_WORDS = 12
 N_EVIDENCE = 1000
@@ -34,14 +34,15 @@ N_EVIDENCE = 1000
 
 def passage_codes(folder: Path, layer: int, work: Path) -> tuple[np.ndarray, np.ndarray]:
     """(values, indices) [passages, k] of all windows but those for checking, a window's passages side by side."""
-    sae = {name: tensor.float() for name, tensor in load_file(folder / "sae_weights.safetensors").items()}
-    segments = load_segments(work, layer)[: -collect.N_CHECK]
-    found = [passages.encode(sae, part).topk(passages.PLAN.k) for part in segments.flatten(0, 1).split(8192)]
+    sae = load_sae(folder)
+    k, segments = sae.config.k, load_segments(work, layer)[: -collect.N_CHECK]
+    assert k is not None
+    found = [sae.encode(part).topk(k) for part in segments.flatten(0, 1).split(8192)]
     return torch.cat([part.values for part in found]).numpy(), torch.cat([part.indices for part in found]).numpy()
 
 
 def describe_passages(model: LanguageModel, folder: Path, layer: int, work: Path, texts: Texts) -> list[dict]:
-    directions = load_file(folder / "sae_weights.safetensors")["W_dec"].float()
+    directions = load_sae(folder).W_dec
     values, indices = passage_codes(folder, layer, work)
     words = keyness.count_words(segment_texts(texts, range(len(texts.ids) - collect.N_CHECK)))
     p, ratio = keyness.log_ratio(words, values, indices, len(directions))

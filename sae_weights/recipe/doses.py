@@ -57,7 +57,9 @@ TOGETHER = 6
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """`z`, `rise`: of the paired differences of what the encoder reads; `rise` as a share of the largest activation."""
+    """`z`, `rise`: of the paired differences of what the encoder reads; `rise` as a share of the largest activation, 0
+    for a feature that was never active.
+    """
 
     feature: str
     dose: Dose
@@ -163,7 +165,7 @@ def measure(place: Desk, features: Sequence[str], base: list[Written]) -> list[M
                 output_score(place, one),
                 Outcome(round(before, 4), round(after, 4), round(ratio, 4)),
                 z=round(float(change.mean()) / spread, 2) if spread > 0 else 0.0,
-                rise=round(float(change.mean() / maximum[one.index].clamp_min(1e-9)), 4),
+                rise=round(float(change.mean() / most), 4) if (most := float(maximum[one.index])) > 0 else 0.0,
             )
         )
     return found

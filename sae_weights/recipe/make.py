@@ -41,11 +41,11 @@ from features import Scored, given_names, shown_names, write_features
 from making import Making
 from manifest import PASSAGES, READ_LAYER, SAES, TOKENS, kept_figures, read_saes, write_manifest
 from packing import encode_books, load_stream, save_stream
-from safetensors.torch import load_file
 from tokenizer import save_tokenizer, train_tokenizer
 from train_language_model import train_language_model
 
 from figures import FULL, SHORT, measure, ship, ship_counts
+from undersong.sae.load import load_sae
 
 VOCABULARY, CONTEXT = 8192, 1024
 READ_TOKENS, TRACE_TOKENS = 2_000_000, 1_000_000
@@ -109,10 +109,10 @@ def make_evidence(making: Making) -> None:
         rows = describe_passages(making.model, folder, READ_LAYER, making.work, making.texts)
         save_evidence(rows, making.work, PASSAGES)
     if not (making.work / f"evidence_{TOKENS}.json").exists():
-        sae = load_file(making.out / SAES[TOKENS].path / "sae_weights.safetensors")
+        directions = load_sae(making.out / SAES[TOKENS].path).W_dec
         codes = making.codes
         shown = Codes(codes.values[: describe.N_EVIDENCE], codes.indices[: describe.N_EVIDENCE], codes.width)
-        rows = describe_tokens(making.model, READ_LAYER, sae["W_dec"].float(), shown, making.texts)
+        rows = describe_tokens(making.model, READ_LAYER, directions, shown, making.texts)
         save_evidence(rows, making.work, TOKENS)
 
 
@@ -124,7 +124,7 @@ def make_quizzes(making: Making) -> None:
     saes = read_saes(making.out)
     names = given_names(saes)
     quizzes: list[detection.Quiz] = []
-    for sae, (strength, texts) in _unseen(making).items():
+    for sae, (strength, texts) in ((PASSAGES, _unseen_by_passages(making)), (TOKENS, _unseen_by_tokens(making))):
         for feature, given in names.items():
             identity, _, index = feature.partition(".")
             if identity == sae:
@@ -134,19 +134,18 @@ def make_quizzes(making: Making) -> None:
     print(f"{len(quizzes)} quizzes for {len(names)} names", flush=True)
 
 
-def _unseen(making: Making) -> dict[str, tuple[np.ndarray, list[str]]]:
-    """Id -> (strength [passages, d_sae], their texts) of windows that no name of that SAE was made from."""
+def _unseen_by_passages(making: Making) -> tuple[np.ndarray, list[str]]:
+    """(strength [passages, d_sae], their texts) of windows that no name of a passage feature was made from."""
     n_windows = len(making.texts.ids)
-    sae = {
-        name: t.float() for name, t in load_file(making.out / SAES[PASSAGES].path / "sae_weights.safetensors").items()
-    }
     segments = collect.load_segments(making.work, READ_LAYER)[-collect.N_CHECK :]
-    checked = range(n_windows - collect.N_CHECK, n_windows)
+    strength = load_sae(making.out / SAES[PASSAGES].path).encode(segments.flatten(0, 1)).numpy()
+    return strength, segment_texts(making.texts, range(n_windows - collect.N_CHECK, n_windows))
+
+
+def _unseen_by_tokens(making: Making) -> tuple[np.ndarray, list[str]]:
+    """The same for token features: each feature's largest activation in the passage."""
     rest = range(describe.N_EVIDENCE, collect.N_REFERENCE)
-    return {
-        PASSAGES: (passages.encode(sae, segments.flatten(0, 1)).numpy(), segment_texts(making.texts, checked)),
-        TOKENS: (segment_peaks(making.codes, rest), segment_texts(making.texts, rest)),
-    }
+    return segment_peaks(making.codes, rest), segment_texts(making.texts, rest)
 
 
 def segment_peaks(codes: Codes, windows: range) -> np.ndarray:
@@ -188,7 +187,7 @@ def _themes(making: Making, named: Mapping[str, Scored]) -> dict[str, list[str]]
 
 def _lexical(making: Making) -> dict[str, float]:
     """Detection scores of the automatic names, by feature."""
-    strength, texts = _unseen(making)[TOKENS]
+    strength, texts = _unseen_by_tokens(making)
     spelt = detection.stems_of(texts)
     found: dict[str, float] = {}
     for index, one in enumerate(load_evidence(making.work, TOKENS)):

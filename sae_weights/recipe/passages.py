@@ -16,7 +16,7 @@ from pathlib import Path
 import collect
 import torch
 from collect import SEGMENT, load_segments
-from learner import Learner, Plan, top_k
+from learner import Learner, Plan
 from sae_files import write_sae
 from torch import Tensor
 
@@ -53,8 +53,3 @@ def make_passages(work: Path, layer: int, out: Path, device: torch.device) -> No
     facts = {"selection": PLAN.selection, "k": PLAN.k, "passages": len(segments), "epochs": EPOCHS, "seed": SEED}
     own = {"grain": "passage", "segment_tokens": SEGMENT, "prior_tokens": PSEUDO_TOKENS}
     write_sae(folder, sae, layer, PLAN.k, own, facts)
-
-
-def encode(sae: dict[str, Tensor], pooled: Tensor, k: int = PLAN.k) -> Tensor:
-    """pooled [n, d] -> activations [n, d_sae]."""
-    return top_k((pooled - sae["b_dec"]) @ sae["W_enc"] + sae["b_enc"], k)

@@ -21,14 +21,14 @@ from pathlib import Path
 
 import collect
 import numpy as np
-import passages
 import torch
 from codes import Codes, token_codes
 from collect import load_segments, load_windows
-from safetensors.torch import load_file
 from whole_files import written_whole
 
 from undersong.engine.presence import LEVELS, PSEUDO_TOKENS
+from undersong.sae.base import SAE
+from undersong.sae.load import load_sae
 
 MIN_TOKENS = 8
 EARLY = 16
@@ -84,11 +84,11 @@ def _active(codes: Codes, window: int | slice, tokens: slice) -> tuple[np.ndarra
 
 
 def passage_statistics(
-    sae: dict[str, torch.Tensor], residual: np.ndarray, found: list[Paragraph], segments: torch.Tensor
+    sae: SAE, residual: np.ndarray, found: list[Paragraph], segments: torch.Tensor
 ) -> dict[str, torch.Tensor]:
     """residual [n, 511, d]; segments [windows, passages, d]."""
-    presence = passages.encode(sae, pooled(residual, found, sae["b_dec"])).numpy()
-    codes = passages.encode(sae, segments.flatten(0, 1))
+    presence = sae.encode(torch.cat([_pooled(sae, residual, p) for p in found])).numpy()
+    codes = sae.encode(segments.flatten(0, 1))
     active, total = (codes > 0).sum(0), codes.sum(0)
     first = codes.view(*segments.shape[:2], -1)[:, 0].sum(0)
     return _tensors(
@@ -100,11 +100,10 @@ def passage_statistics(
     )
 
 
-def pooled(residual: np.ndarray, found: list[Paragraph], centre: torch.Tensor) -> torch.Tensor:
-    """Residual of each paragraph, drawn towards `centre` [d] as if it had PSEUDO_TOKENS more of it: [n, d]."""
-    sums = [residual[p.window, p.start : p.stop].astype(np.float32).sum(0) for p in found]
-    tokens = torch.tensor([[p.stop - p.start] for p in found])
-    return (torch.from_numpy(np.stack(sums)) + PSEUDO_TOKENS * centre) / (tokens + PSEUDO_TOKENS)
+def _pooled(sae: SAE, residual: np.ndarray, p: Paragraph) -> torch.Tensor:
+    """[1, d]"""
+    own = residual[p.window, p.start : p.stop].astype(np.float32)
+    return sae.pool(torch.from_numpy(own.sum(0)), len(own))
 
 
 def _tensors(
@@ -141,9 +140,8 @@ def write_reference(folder: Path, layer: int, work: Path, newline: int) -> None:
     windows = load_windows(work)
     found = paragraphs(windows.ids[: collect.N_REFERENCE], newline)
     residual = np.load(work / f"residual_{layer}.npy")
-    own = json.loads((folder / "cfg.json").read_text())["metadata"].get("undersong", {})
-    if own.get("grain") == "passage":
-        sae = {name: tensor.float() for name, tensor in load_file(folder / "sae_weights.safetensors").items()}
+    sae = load_sae(folder)
+    if sae.grain == "passage":
         tensors = passage_statistics(sae, residual, found, load_segments(work, layer))
     else:
         tensors = token_statistics(token_codes(folder, residual), found)

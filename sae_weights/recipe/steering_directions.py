@@ -13,22 +13,20 @@ out half of the time, so that a direction does not lean on its neighbours.
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 
-import language_model
 import numpy as np
 import torch
 import torch.nn.functional as F
 from collect import SEGMENT, WINDOW
 from language_model import ChunkedCrossEntropy, LanguageModel
-from manifest import PASSAGES, READ_LAYER, SAES
-from packing import Stream, load_stream, row_starts, rows
-from passages import encode
-from safetensors.torch import load_file, save_file
+from packing import Stream, row_starts, rows
+from safetensors.torch import save_file
 from torch import Tensor
 from whole_files import written_whole
+
+from undersong.sae.base import SAE
 
 BATCH_ROWS = 16
 FIRST_SHARE = 0.1  # |D row| at the start, of the mean residual norm; then its sign and size are learnt
@@ -38,17 +36,15 @@ AVERAGE = 0.98
 SEED = 23
 
 
-def train_directions(
-    model: LanguageModel, sae: dict[str, Tensor], layer: int, stream: Stream, tokens: int, device: torch.device
-) -> Tensor:
-    """[d_sae, d_model], rows of unit norm."""
-    sae = {name: tensor.float().to(device) for name, tensor in sae.items()}
+def train_directions(model: LanguageModel, sae: SAE, stream: Stream, tokens: int, device: torch.device) -> Tensor:
+    """[d_sae, d_model], rows of unit norm. `sae`: of passages, on `device`."""
+    layer = sae.hook_layer
     order = np.random.default_rng(SEED).permutation(row_starts(stream, WINDOW + 1))
     generator = torch.Generator(device=device).manual_seed(SEED)
     d = model.shape.d_model
-    unit, typical = _scales(model, sae, layer, rows(stream, order[-64:], WINDOW + 1), device)
+    unit, typical = _scales(model, sae, rows(stream, order[-64:], WINDOW + 1), device)
     # In units in which every row begins at the same size and a step of Adam is the same share of it.
-    raw = (FIRST_SHARE * d**0.5 * sae["W_dec"]).clone().requires_grad_()
+    raw = (FIRST_SHARE * d**0.5 * sae.W_dec).clone().requires_grad_()
     shift = torch.zeros(d, device=device, requires_grad=True)
     average = raw.detach().clone()
     adam = torch.optim.Adam([raw, shift], lr=RATE)
@@ -77,18 +73,16 @@ def train_directions(
     return F.normalize(average, dim=1).cpu()
 
 
-def codes_of(sae: dict[str, Tensor], x: Tensor) -> Tensor:
+def codes_of(sae: SAE, x: Tensor) -> Tensor:
     """Residuals [rows, WINDOW, d] -> codes [rows, passages, d_sae] of all passages but the one with BOS."""
     means = x.view(len(x), -1, SEGMENT, x.shape[-1])[:, 1:].mean(2)
-    return encode(sae, means.flatten(0, 1)).view(*means.shape[:2], -1)
+    return sae.encode(means.flatten(0, 1)).view(*means.shape[:2], -1)
 
 
-def _scales(
-    model: LanguageModel, sae: dict[str, Tensor], layer: int, ids: np.ndarray, device: torch.device
-) -> tuple[float, Tensor]:
+def _scales(model: LanguageModel, sae: SAE, ids: np.ndarray, device: torch.device) -> tuple[float, Tensor]:
     """Mean residual norm / sqrt(d), and each feature's mean activation where active [d_sae]."""
     with torch.no_grad():
-        x = model.residuals(torch.from_numpy(ids[:, :-1]).to(device))[layer]
+        x = model.residuals(torch.from_numpy(ids[:, :-1]).to(device))[sae.hook_layer]
         codes = codes_of(sae, x).flatten(0, 1)
     active = (codes > 0).sum(0)
     overall = codes.sum() / active.sum()
@@ -106,22 +100,3 @@ def _loss(model: LanguageModel, x: Tensor, delta: Tensor, layer: int, ids: Tenso
 def write_directions(directions: Tensor, folder: Path) -> None:
     with written_whole(folder / "steering.safetensors") as part:
         save_file({"directions": directions.to(torch.bfloat16).contiguous()}, part)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, required=True, help="whose model and dictionary are read")
-    parser.add_argument("--work", type=Path, required=True, help="where train.npz is, and the result goes")
-    parser.add_argument("--tokens", type=float, default=1.5, help="millions")
-    parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")
-    options = parser.parse_args()
-    torch.set_grad_enabled(False)
-    model = language_model.load(options.weights / "model").to(options.device)
-    stream = load_stream(options.work / "train.npz")
-    sae = load_file(options.weights / SAES[PASSAGES].path / "sae_weights.safetensors")
-    found = train_directions(model, sae, READ_LAYER, stream, int(options.tokens * 1e6), options.device)
-    write_directions(found, options.work)
-
-
-if __name__ == "__main__":
-    main()

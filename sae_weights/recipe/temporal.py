@@ -3,24 +3,19 @@
 The first HIGH_SHARE of the features must explain what they can by themselves, and their code at a token must tell
 that token's neighbour from other tokens' neighbours (a contrastive loss); the rest explains what is left.
 
-    python temporal.py --weights FOLDER --work WORK [--layer 3] [--tokens 2]
-
-It is a candidate for compare.py and no part of the default weights: it lies in WORK.
+It is a candidate for compare.py and no part of the default weights; candidates.py trains it.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 
-import language_model
 import torch
 import torch.nn.functional as F
 from language_model import LanguageModel
 from learner import Learner, Plan
-from manifest import READ_LAYER
-from packing import Stream, load_stream
+from packing import Stream
 from sae_files import write_sae
 from token_saes import BATCH, BUFFER_ROWS, LENGTH, residual_rows
 from torch import Tensor
@@ -82,21 +77,3 @@ def train_temporal(
     assert learner is not None
     facts = {"selection": PLAN.selection, "k": PLAN.k, "tokens": tokens, "seed": SEED, "high": learner.high}
     write_sae(folder, learner.folded(), layer, PLAN.k, {}, facts)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, required=True, help="whose language model is read")
-    parser.add_argument("--work", type=Path, required=True, help="where make.py left train.npz")
-    parser.add_argument("--layer", type=int, default=READ_LAYER)
-    parser.add_argument("--tokens", type=float, default=2, help="millions")
-    parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")
-    options = parser.parse_args()
-    torch.set_grad_enabled(False)
-    model = language_model.load(options.weights / "model").to(options.device)
-    stream = load_stream(options.work / "train.npz")
-    train_temporal(model, stream, options.layer, int(options.tokens * 1e6), options.work, options.device)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("script", ["make", "compare", "temporal", "steering_directions"])
+@pytest.mark.parametrize("script", ["make", "compare", "candidates"])
 def test_a_script_says_what_it_takes(script):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(

@@ -53,6 +53,15 @@ def test_features_measured_together_are_measured_as_each_alone(place, monkeypatc
         assert 0 < found.dose.kl_p95 <= 1 and found.outcome.perplexity_ratio > 0 and 0 <= found.output_score <= 1
 
 
+def test_a_feature_that_was_never_active_rises_by_no_share_of_what_it_reaches(place, monkeypatch):
+    monkeypatch.setattr(doses, "SAMPLES", 2)
+    monkeypatch.setattr(doses, "N_TOKENS", 5)
+    never = int(find(place.loaded, "p2.0").dictionary.reference.maximum.argmin())
+    assert find(place.loaded, "p2.0").dictionary.reference.maximum[never] == 0
+    (found,) = measure(place, [f"p2.{never}"], unsteered(place, 2, 5))
+    assert found.rise == 0 and not found.steers
+
+
 def test_a_feature_that_was_measured_with_these_weights_is_not_measured_again(tmp_path):
     """On the shipped weights, in processes as the recipe has them."""
     out = find_default()

@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from collect import SEGMENT
 from language_model import LanguageModel, Shape
 from packing import Stream
-from passages import encode
 from steering_directions import codes_of, train_directions
 from temporal import contrast, neighbours
+
+from undersong.sae.architectures.topk import TopKSAE
+from undersong.sae.base import SAEConfig
 
 SHAPE = Shape(vocab_size=24, d_model=16, n_layers=3, n_heads=2, d_mlp=24, context=96)
 LAYER = 1
@@ -32,19 +34,21 @@ def two_topics() -> Stream:
     return Stream(ids, np.array([0, len(ids)]), np.arange(0, len(ids), SEGMENT) + 1)
 
 
-def dictionary(model: LanguageModel, stream: Stream) -> dict[str, torch.Tensor]:
-    """Two features: the mean residual of a passage leans to the one topic or to the other."""
+def dictionary(model: LanguageModel, stream: Stream) -> TopKSAE:
+    """Two features, one of them active: the mean residual of a passage leans to the one topic or to the other."""
     ids = torch.from_numpy(stream.ids[: 96 * 40].astype(np.int64)).view(40, 96)
     upper = (ids.view(40, 3, SEGMENT)[:, 1:] > 12).float().mean(-1) > 0.5
     means = model.residuals(ids)[LAYER].view(40, 3, SEGMENT, -1)[:, 1:].mean(2)
     lean = means[upper].mean(0) - means[~upper].mean(0)
     w_enc = torch.stack([lean, -lean], dim=1)
-    return {
+    weights = {
         "W_enc": w_enc,
         "b_enc": torch.zeros(2),
         "W_dec": F.normalize(w_enc.t(), dim=1),
         "b_dec": (means[upper].mean(0) + means[~upper].mean(0)) / 2,
     }
+    hook_name = f"blocks.{LAYER}.hook_resid_post"
+    return TopKSAE("p1", SAEConfig("topk", SHAPE.d_model, 2, hook_name, LAYER, grain="passage", k=1), weights)
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +57,8 @@ def trained(model):
     patch = pytest.MonkeyPatch()
     for name, value in {"WINDOW": 96, "BATCH_ROWS": 8, "RATE": 0.1}.items():
         patch.setattr(steering_directions, name, value)
-    patch.setattr(steering_directions, "encode", lambda sae, pooled: encode(sae, pooled, k=1))
     sae = dictionary(model, stream)
-    found = train_directions(model, sae, LAYER, stream, 96 * 8 * 10, torch.device("cpu"))
+    found = train_directions(model, sae, stream, 96 * 8 * 10, torch.device("cpu"))
     yield found, sae
     patch.undo()
 
@@ -78,7 +81,7 @@ def test_what_is_added_for_a_feature_makes_its_tokens_likelier(model, trained, f
     directions, sae = trained
     reached = share(reach * directions[feature])
     assert reached > share(torch.zeros(16)) + 0.005
-    assert reached > share(reach * sae["W_dec"][feature]) + 0.01
+    assert reached > share(reach * sae.W_dec[feature]) + 0.01
 
 
 def test_a_passage_is_coded_by_its_mean_and_the_one_with_bos_is_left_out(model, trained):
@@ -88,7 +91,7 @@ def test_a_passage_is_coded_by_its_mean_and_the_one_with_bos_is_left_out(model, 
     for row in range(2):
         for passage in range(2):
             mean = x[row, SEGMENT * (passage + 1) : SEGMENT * (passage + 2)].mean(0, keepdim=True)
-            torch.testing.assert_close(found[row, passage], encode(trained[1], mean, k=1)[0])
+            torch.testing.assert_close(found[row, passage], trained[1].encode(mean)[0])
 
 
 def test_neighbours_are_each_token_with_the_next_of_its_row():

@@ -14,8 +14,6 @@ from undersong.text.span import Span
 
 KIND = "refactor.rewrite.undersong"
 SALIENT_OFFERED = 3
-EVERY = 1000
-"""More features than a reading lists."""
 MORE, AWAY = 0.5, -1.0
 """What "more" and "less" mean for a feature that is not pinned. More is half the calibrated dose: the whole one costs
 the small default model much of its fluency, and a writer who wants it can pin the feature at 1.0.
@@ -59,31 +57,28 @@ class ActionContext:
     """The paragraph where the selection begins."""
     pinned: tuple[Target, ...] = field(init=False)
     """Every pin, in the order of the settings."""
-    salient: tuple[Target, ...] = field(init=False)
-    """The other features of the paragraph, the most salient first."""
+    others: tuple[Target, ...] = field(init=False)
+    """The most salient features that are not pinned: what a writer may want to keep or to be rid of."""
     steerable: tuple[Target, ...] = field(init=False)
     """What can be written toward: the pins, then the most salient others, but for what reads and does not steer."""
 
     def __post_init__(self) -> None:
         index = self.draft.segments.paragraph_at(self.span.start)
         background = Background.of(self.draft.readings)
-        found = salient(self.draft, index, EVERY, background) if index is not None else ()
-        steering = steerable(self.draft, index, EVERY, background) if index is not None else ()
+        # Pins come first, so that many are enough for all of them and for the others on offer.
+        most = len(self.draft.settings.features) + SALIENT_OFFERED
+        found = salient(self.draft, index, most, background) if index is not None else ()
+        steering = steerable(self.draft, index, most, background) if index is not None else ()
         pinned = tuple(_pinned(self.draft, found))
         pins = (pin for pin in pinned if pin.steers)
         object.__setattr__(self, "paragraph", index)
         object.__setattr__(self, "pinned", pinned)
-        object.__setattr__(self, "salient", tuple(_others(found)))
-        object.__setattr__(self, "steerable", (*pins, *_others(steering)[:SALIENT_OFFERED]))
+        object.__setattr__(self, "others", tuple(_others(found)))
+        object.__setattr__(self, "steerable", (*pins, *_others(steering)))
 
     @property
     def is_prose(self) -> bool:
         return self.paragraph is not None and self.draft.paragraph(self.paragraph).kind not in NOT_SHOWN
-
-    @property
-    def others(self) -> tuple[Target, ...]:
-        """The most salient features that are not pinned: what a writer may want to keep or to be rid of."""
-        return self.salient[:SALIENT_OFFERED]
 
     def place(self, index: int, offset: int | None = None) -> dict[str, Any]:
         """The arguments that say where: the document, its version, the paragraph (and a place in it)."""
@@ -109,8 +104,8 @@ def _pinned(draft: Draft, found: tuple[Salient, ...]) -> list[Target]:
 
 
 def _others(found: tuple[Salient, ...]) -> list[Target]:
-    """Those that are not pinned."""
-    return [_target(one.reading, None) for one in found if not one.pinned]
+    """The first that are not pinned."""
+    return [_target(one.reading, None) for one in found if not one.pinned][:SALIENT_OFFERED]
 
 
 def _target(reading: wire.FeatureReading, strength: float | None) -> Target:

@@ -32,7 +32,7 @@ def offer(context: ActionContext) -> list[Action]:
 def _why_nothing(context: ActionContext, index: int) -> str | None:
     if context.draft.readings.at(index) is None:
         return NOT_READ
-    if context.salient:
+    if context.others:
         return NOT_STEERED
     return PIN_NOT_STEERED if context.pinned else None
 
