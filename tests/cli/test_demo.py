@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,7 +50,8 @@ def test_the_demo_reads_steers_types_and_undoes(environment):
     assert "reference corpus" in report["evidence"]
     steer = report["steer"]
     assert steer["before"] and steer["after"] and steer["before"] != steer["after"]
-    assert "→" in steer["effect"] and "fluency" in steer["effect"]
+    name, before, after = re.match(r"(.+) (\S+) → >?(\S+), fluency ", steer["effect"]).groups()
+    assert f"‹{name}› at 0.5" in steer["action"] and float(before) < float(after)
     # The sample is written with curly quotes: so is what is suggested.
     assert not set("\"'") & set(steer["after"])
     assert report["changed"]

@@ -2,7 +2,7 @@
 
 The real server is started as a child process and spoken to as an editor speaks to it:
 1. open a draft and wait for its hints;
-2. list the code actions at one paragraph and steer it;
+2. search for a feature, list the code actions at one paragraph and steer it;
 3. show the text before and after, with the measured effect;
 4. type a sentence, show the hints that changed, and undo everything.
 """
@@ -22,7 +22,9 @@ LANGUAGES = {".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".late
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=Path, default=SAMPLE, help="a draft (default: a sample)")
     parser.add_argument(
-        "--toward", metavar="NAME=STRENGTH", help="a feature by name, and how far (default: a salient one)"
+        "--toward",
+        metavar="NAME=STRENGTH",
+        help="a feature by name, and how far (default: what a search for food finds)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from lsprotocol import types
 
+from undersong.assist.actions.base import MORE
 from undersong.cli.editor import Editor
 from undersong.errors import EngineFailure, UnknownFeature
 from undersong.text.segments import Paragraph, segment
 from undersong.text.span import Span
 
 WIDTH = 100
+SOUGHT = "food and drink"
 TYPED = " There was bread on the table, and wine, and they ate their supper and drank by the fire."
 SETTLED_SECONDS = 1.0
 """The server tells of fresh hints at most twice a second: when it has been silent for longer, all are in."""
@@ -62,7 +64,7 @@ class Report:
 
 
 class Tour:
-    """One demo. `toward`: a feature's name and a strength; None takes the first steering action that is offered."""
+    """One demo. `toward`: a feature's name and a strength; None takes what the search for SOUGHT finds, if anything."""
 
     def __init__(
         self, path: Path, text: str, language: str, toward: tuple[str, float] | None, tell: Callable[[str], None]
@@ -77,7 +79,7 @@ class Tour:
             self._editor = editor
             await self._read()
             at = self._longest()
-            await self._steer(at, await self._elsewhere(at))
+            await self._steer(at, await self._sought())
             await self._type(at)
             self._undo()
         self._report.seconds = round(time.monotonic() - began, 1)
@@ -101,16 +103,14 @@ class Tour:
             self._tell(f"What stands behind the first hint ({_label(hints[0])}):\n")
             self._tell(textwrap.indent(self._report.evidence, "    "))
 
-    async def _elsewhere(self, at: int) -> tuple[str, float] | None:
-        """What to steer toward: what was asked, or else what the last paragraph that carries something carries most."""
+    async def _sought(self) -> tuple[str, float] | None:
+        """What to steer toward: what was asked, or else the first that the search for SOUGHT finds and that steers."""
         if self._toward is not None:
             return self._toward
-        spans = [paragraph.span for index, paragraph in enumerate(self._paragraphs()) if index != at]
-        for span in reversed(spans):
-            for command in _steers(await self._editor.actions(self._uri, Span(span.start, span.start))):
-                offered = _arguments(command)
-                return str(offered["name"]), float(offered["strength"])
-        return None
+        found = await self._editor.run("undersong.search", [{"query": SOUGHT, "quiet": True}])
+        hits = [hit for hit in found["hits"] if hit["steers"] is not False]
+        self._tell(f"\nSearching for “{SOUGHT}”: {', '.join(hit['name'] for hit in hits[:4]) or 'nothing'}")
+        return (str(hits[0]["name"]), MORE) if hits else None
 
     async def _steer(self, at: int, toward: tuple[str, float] | None) -> None:
         span = self._paragraphs()[at].span
