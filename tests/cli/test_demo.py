@@ -5,33 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.engine_processes import own_folders
 from undersong.cli import main
 from undersong.cli.demo import SAMPLE, parse_toward, read_draft
-from undersong.client.endpoint import read_endpoint
 from undersong.errors import BadInput, BadStrength, BadText
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """Folders of this test's own, so that its engine is its own too."""
-    base = tmp_path_factory.mktemp("d")
-    variables = dict(os.environ)
-    for name in ("RUNTIME", "CACHE", "LOG"):
-        folder = base / name[0]
-        folder.mkdir(mode=0o700)
-        variables[f"UNDERSONG_{name}_DIR"] = str(folder)
-    yield variables
-    for file in (base / "R").glob("*.json"):
-        endpoint = read_endpoint(file)
-        if endpoint is not None:
-            os.kill(endpoint.pid, signal.SIGTERM)
+    with own_folders(tmp_path_factory.mktemp("d")):
+        yield dict(os.environ)
 
 
 def demo(environment, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -8,10 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import httpx2
 import pytest
 
+from tests.support.engine_processes import own_folders
 from undersong.client import launch
 from undersong.client.endpoint import EngineChoice, read_endpoint, runtime_folder
 from undersong.client.http import HttpEngine
@@ -23,12 +25,9 @@ SECRET = "The secret of the novel"
 
 
 @pytest.fixture
-def choice(tmp_path, monkeypatch, weights) -> EngineChoice:
-    for name in ("RUNTIME", "CACHE", "LOG"):
-        folder = tmp_path / name[0]
-        folder.mkdir(mode=0o700)
-        monkeypatch.setenv(f"UNDERSONG_{name}_DIR", str(folder))
-    return EngineChoice(str(weights.model), (str(weights.saes["1"]),), "cpu", idle_minutes=1.0)
+def choice(tmp_path, weights) -> Iterator[EngineChoice]:
+    with own_folders(tmp_path):
+        yield EngineChoice(str(weights.model), (str(weights.saes["1"]),), "cpu", idle_minutes=1.0)
 
 
 async def ended(choice: EngineChoice) -> None:

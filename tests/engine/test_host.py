@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from undersong.client import launch
+from tests.support.engine_processes import own_folders, ready
 from undersong.client.endpoint import EngineChoice, read_endpoint, runtime_folder, write_endpoint
 from undersong.client.http import HttpEngine
 from undersong.client.launch import connect
@@ -44,34 +44,14 @@ TEXT = ("The sea was grey. She looked at it.", "He said nothing.", "It was late,
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """Folders of this test's own, short enough for a socket."""
     base = tmp_path_factory.mktemp("u")
-    patch = pytest.MonkeyPatch()
-    for name in ("RUNTIME", "CACHE", "LOG"):
-        folder = base / name[0]
-        folder.mkdir(mode=0o700)
-        patch.setenv(f"UNDERSONG_{name}_DIR", str(folder))
-    yield base
-    for file in (base / "R").glob("*.json"):
-        endpoint = read_endpoint(file)
-        if endpoint is not None:
-            os.kill(endpoint.pid, signal.SIGTERM)
-    for process in launch._started:
-        process.wait(20)
-    patch.undo()
+    with own_folders(base):
+        yield base
 
 
 @pytest.fixture
 def choice(places, weights) -> EngineChoice:
     return EngineChoice(str(weights.model), tuple(map(str, weights.saes.values())), "cpu", idle_minutes=1.0)
-
-
-async def ready(engine: HttpEngine) -> None:
-    async with aclosing(engine.status()) as changes:
-        async for health in changes:
-            if health.state != "loading":
-                assert health.state == "ready", health.message
-                return
 
 
 @pytest.fixture

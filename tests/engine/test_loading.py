@@ -13,7 +13,7 @@ from tests.support.tiny_models import write_sae, write_weights
 from undersong.engine import reference
 from undersong.engine.engine import _translated
 from undersong.engine.loading import load
-from undersong.engine.presence import LEVELS, Reference, load_reference
+from undersong.engine.presence import LEVELS, POSITION_BOUND, Reference, load_reference
 from undersong.engine.weights import find_default
 from undersong.errors import BadWeights, HashMismatch, OutOfMemory, WeightsFormat
 
@@ -158,6 +158,17 @@ def test_statistics_may_tell_the_mean_and_the_position_bias_and_nothing_else(tmp
         save_file(tensors | extra, file, metadata={"levels": "[0.5]"})
         with pytest.raises(WeightsFormat, match=says):
             load_reference(file, 4)
+
+
+@pytest.mark.parametrize(("bias", "expected"), [(1.0, True), (POSITION_BOUND, True), (POSITION_BOUND + 1, False)])
+def test_a_feature_of_where_a_window_begins_is_not_shown(own, bias, expected):
+    file = own.saes["1"] / "reference.safetensors"
+    tensors = {"frequency": torch.zeros(64), "max": torch.ones(64), "presence_quantiles": torch.zeros(64, 1)}
+    tensors["position_bias"] = torch.ones(64)
+    tensors["position_bias"][5] = bias
+    save_file(tensors, file, metadata={"levels": "[0.5]"})
+    shown = loaded(own, "1").dictionaries["1"].shown
+    assert shown.tolist() == [expected if index == 5 else True for index in range(64)]
 
 
 def test_presence_rises_from_0_to_1():
