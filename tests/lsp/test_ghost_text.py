@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.lsp.drafts import reading_editor
 from tests.lsp.harness import URI, Editor, settle
 from tests.lsp.test_actions import loading_editor
-from tests.lsp.test_hints import reading_editor
 from undersong.errors import OutOfMemory
 from undersong.wire import WriteRequest
 

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
+from tests.lsp.drafts import DRAFT, reading_editor
 from tests.lsp.harness import PLAIN, RICH, Editor, settle
-from tests.lsp.test_hints import DRAFT, reading_editor
 from undersong import wire
 from undersong.assist.settings import EngineSettings
 from undersong.client.fake import READY, FakeEngine
