@@ -51,6 +51,7 @@ from undersong.wire import Dial
 
 OUT = Path(__file__).with_name("steering_default.json")
 N_TOKENS = SAMPLING.max_tokens
+SAMPLES = 6
 UNSTEERED = 5
 """Unsteered texts for each steered one: all themes share them, and they are what everything is divided by."""
 HITS = 10
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--weights", default="default", help="a folder of weights with its manifest")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--themes", type=int, default=None, help="only the first N")
-    parser.add_argument("--samples", type=int, default=8, help="texts for each theme, strength and opening")
+    parser.add_argument("--samples", type=int, default=SAMPLES, help="texts for each theme, strength and opening")
     arguments = parser.parse_args()
     torch.set_grad_enabled(False)
     folder = weights.find_default() if arguments.weights == "default" else Path(arguments.weights)
@@ -171,7 +172,10 @@ def show(outcomes: list[Outcome], failures: list[Failure], result: Verdict | Non
         return
     for name, peer in result.peers.items():
         perplexity = "" if peer.perplexity is None else f", median perplexity × {peer.perplexity:.2f}"
-        print(f"{name:38} median rate × {peer.score:.2f}{perplexity}; {ENOUGH:g} times on {peer.reached}")
+        print(
+            f"{name:38} median rate × {peer.score:.2f}{perplexity}; {ENOUGH:g} times on {peer.reached}"
+            f" ({peer.reached_surely} surely)"
+        )
     full = result.peers["strength 1"]
     print(
         f"verdict: at strength 1 the theme's words come at least {ENOUGH:g} times as often on {full.reached} of "

@@ -91,9 +91,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Medians over the themes steered; `reached`: on how many the scoring rate is ENOUGH times the unsteered one."""
+    """Medians over the themes steered; `reached`: on how many the scoring rate is ENOUGH times the unsteered one.
+
+    `reached_surely`: on how many of those the whole interval is above 1, that is, hardly chance.
+    """
 
     reached: int
+    reached_surely: int
     score: float
     perplexity: float | None
 
@@ -158,6 +162,7 @@ def verdict(outcomes: Sequence[Outcome], failures: Sequence[Failure]) -> Verdict
 def _peer(scores: Sequence[Ratio], perplexities: Sequence[Ratio]) -> Peer:
     return Peer(
         reached=sum(each.value >= ENOUGH for each in scores),
+        reached_surely=sum(each.value >= ENOUGH and each.low > 1 for each in scores),
         score=statistics.median(each.value for each in scores) if scores else 0.0,
         perplexity=statistics.median(each.value for each in perplexities) if perplexities else None,
     )

@@ -65,10 +65,13 @@ class Written:
 
 
 def load_weights(folder: Path) -> Loaded:
-    """The weights of a folder with a manifest. Raises BadWeights."""
+    """The weights of a folder with a manifest, on the CPU, so that what is measured is the same everywhere.
+
+    Raises BadWeights.
+    """
     # The engine has no other door for a folder with a manifest than that of the default weights.
     with patch.object(weights, "find_default", lambda: folder):
-        *_, loaded = load(None, (), None, lambda *said: None)
+        *_, loaded = load(None, (), "cpu", lambda *said: None)
     assert loaded is not None
     return loaded
 

@@ -1,13 +1,13 @@
 """Trains dictionaries and directions for compare.py to judge beside the default's; nothing here is a step of make.py.
 
-    python candidates.py KIND --weights FOLDER --work WORK [--layer 3] [--tokens 2] [--device cpu]
+    python candidates.py KIND --weights FOLDER --work WORK [--layer 3] [--tokens 0.6] [--device cpu]
 
 passages     the passage dictionary of another layer; the layer is read first, in the same windows
-tokens       the default's kind of token SAE for fewer tokens, and a TopK SAE that has seen as many
+tokens       a TopK and a BatchTopK SAE, on the same tokens
 temporal     a temporal SAE (temporal.py)
 directions   directions for the default's passage features, trained end to end (steering_directions.py)
 
-They lie in WORK/candidates. `--tokens`: millions, of all kinds but passages.
+They lie in WORK/candidates, checkpoints too. `--tokens`: millions, of all kinds but passages.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def token_saes_of_both_kinds(making: Making, layer: int, out: Path) -> None:
     for selection in ("topk", "batchtopk"):
         plan = Plan(token_saes.D_SAE, token_saes.K, selection)
         found = token_saes.train_token_saes(
-            making.model, making.stream, [layer], plan, making.tokens, making.work, making.device
+            making.model, making.stream, [layer], plan, making.tokens, out, making.device
         )
         token_saes.write_token_saes(found, plan, making.tokens, out / selection)
-        token_saes.checkpoint(making.work, plan, [layer]).unlink()
+        token_saes.checkpoint(out, plan, [layer]).unlink()
 
 
 def temporal_sae(making: Making, layer: int, out: Path) -> None:
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--layer", type=int, default=READ_LAYER)
-    parser.add_argument("--tokens", type=float, default=2.0, help="millions (default: %(default)s)")
+    parser.add_argument("--tokens", type=float, default=0.6, help="millions (default: %(default)s)")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_grad_enabled(False)

@@ -15,6 +15,7 @@ from typing import Any
 
 import root
 from benchmarks.readme import between
+from benchmarks.steering.outcomes import ENOUGH as ENOUGH_TIMES
 from detection import ENOUGH
 
 HERE = Path(__file__).resolve().parent
@@ -26,6 +27,7 @@ STEERING = root.ROOT / "benchmarks/steering_default.json"
 
 WIDTH = 112
 NOT_MEASURED = "Not measured yet."
+AIM_THEMES, AIM_PERPLEXITY = 24, 1.5
 
 Format = Callable[[float], str]
 Measured = Mapping[str, float]
@@ -69,6 +71,7 @@ CATALOGUE_ROWS: tuple[tuple[str, str, Format], ...] = (
     ("passage_share", "of them, of a dictionary of passages", _percent),
     ("median_detection", "median detection score", _digits(3)),
     ("steers_share", "share that steers, of those measured", _percent),
+    ("presence_rose_share", "share whose presence rose", _percent),
 )
 
 
@@ -133,8 +136,10 @@ def steering_table(content: Mapping[str, Any]) -> str:
     rows += [[each["theme"], f"none: {each['reason']}", *["-"] * (len(heads) - 2)] for each in content["failed"]]
     told = [
         f"{settings['samples']} texts of {settings['tokens']} tokens for each theme, strength and opening; unnamed: by "
-        "words that stand neither in the feature's name nor among those it is found by; random: a "
-        "random direction of the same norm; other theme: these texts by the words of another theme.",
+        "words that stand neither in the feature's name nor among those it is found by; random: "
+        "directions drawn at random, of the same norm; other theme: these texts by the words of another theme. The "
+        "interval of a ratio is a bootstrap over the texts, as if those of one opening were independent. Where the "
+        "unsteered texts have none of the words, one is counted.",
         "",
         *_verdict(content["verdict"]),
     ]
@@ -161,14 +166,25 @@ def _theme(theme: Mapping[str, Any]) -> list[str]:
 def _verdict(verdict: Mapping[str, Any] | None) -> list[str]:
     if verdict is None:
         return ["No theme could be steered toward."]
-    return [_peer(name, peer, verdict["n_themes"]) for name, peer in verdict["peers"].items()]
+    full = verdict["peers"]["strength 1"]
+    reached = [
+        f"{ENOUGH_TIMES:g} times or more on {AIM_THEMES} themes ({_reached(full['reached'] >= AIM_THEMES)})",
+        f"a median perplexity of × {AIM_PERPLEXITY:g} ({_reached(full['perplexity'] <= AIM_PERPLEXITY)})",
+    ]
+    told = [_peer(name, peer, verdict["n_themes"]) for name, peer in verdict["peers"].items()]
+    return [*told, "", f"The aim at strength 1 was {' at '.join(reached)}."]
+
+
+def _reached(is_so: bool) -> str:
+    return "reached" if is_so else "not reached"
 
 
 def _peer(name: str, peer: Mapping[str, Any], themes: int) -> str:
     perplexity = "" if peer["perplexity"] is None else f", of the perplexity × {peer['perplexity']:.2f}"
     return (
         f"- {name}: median ratio of the rate of the theme's words × {peer['score']:.2f}{perplexity}; "
-        f"3 times or more on {peer['reached']} of {themes} themes."
+        f"{ENOUGH_TIMES:g} times or more on {peer['reached']} of {themes} themes, on {peer['reached_surely']} of them "
+        "with the whole interval above 1."
     )
 
 
@@ -203,21 +219,24 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def shipped() -> dict[str, str]:
     """The blocks of what lies in the repository."""
     contents = [json.loads(file.read_text("utf-8")) if file.is_file() else {} for file in (SEED, STEERING)]
-    found = blocks(json.loads((DEFAULT / "manifest.json").read_text("utf-8")), *contents, DEFAULT)
+    manifest = json.loads((DEFAULT / "manifest.json").read_text("utf-8"))
+    found = blocks(manifest, *contents, DEFAULT)
     lines = [file.read_text("utf-8").splitlines() for file in (NAMES, SCORES)]
     given, judged = ([line.split("\t") for line in table if not line.startswith("#")] for table in lines)
-    return found | {"names": names(len(given), [float(score) for _, _, score in judged])}
+    shown = round(manifest["measured"]["named_features"] * manifest["measured"]["passage_share"])
+    return found | {"names": names(len(given), [float(score) for _, _, score in judged], shown)}
 
 
-def names(given: int, scores: Sequence[float]) -> str:
+def names(given: int, scores: Sequence[float], shown: int) -> str:
     """What became of the names that were given."""
     kept = [score for score in scores if score >= ENOUGH]
     rows = [
         ["features named", f"{given:,}"],
         ["names judged", f"{len(scores):,}"],
-        [f"names that reached {ENOUGH}, which are kept", f"{len(kept):,}"],
+        [f"names that reached {ENOUGH}", f"{len(kept):,}"],
+        ["of those, shown (of features of one name, the best judged)", f"{shown:,}"],
         ["median balanced accuracy of all that were judged", f"{statistics.median(scores):.2f}"],
-        ["of those kept", f"{statistics.median(kept):.2f}"],
+        [f"of those that reached {ENOUGH}", f"{statistics.median(kept):.2f}"],
     ]
     return _table(["", ""], rows)
 

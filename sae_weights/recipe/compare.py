@@ -8,7 +8,8 @@ activation lies most on passages with such words, p log(p / q). Then
 - reading: p / q of the `score` words, in windows that the passage dictionary was not trained on; for token SAEs,
   windows that no name was made from;
 - steering: rate of `score` words in texts at strength 1 over that in unsteered texts, and ratio of perplexities.
-  The openings are those of the calibration; the benchmark's own are left for the benchmark.
+  The openings are those of the calibration; the benchmark's own are left for the benchmark;
+- fidelity: the figures that manifest.json has of every SAE, on HELDOUT windows of the held-out books.
 """
 
 from __future__ import annotations
@@ -27,11 +28,16 @@ import torch
 from benchmarks.steering.texts import Desk, Written, desk, load_weights, nats_per_token, played, turned_to, unsteered
 from benchmarks.steering.themes import Theme, count, read_themes, words
 from codes import token_codes
+from corpus import read_heldout_books
 from describe import N_EVIDENCE, segment_texts
+from heldout import ordinary, spread, tokens_of, whole, windows
 from keyness import SMOOTHING
 from make import Making, segment_peaks
+from model_figures import bos_of
+from sae_figures import measure_saes
 from safetensors.torch import load_file
 
+from figures import estimates
 from undersong.catalogue.doses import Doses
 from undersong.engine.calibration import calibrate
 from undersong.engine.loading import Dictionary
@@ -42,6 +48,7 @@ from undersong.sae.base import SAE
 from undersong.sae.load import load_sae
 
 SAMPLES, N_TOKENS = 6, 40
+HELDOUT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +92,12 @@ def compare(making: Making, place: Desk, base: list[Written], folder: Path, stee
     sae = load_sae(folder)
     n = len(making.texts.ids)
     if sae.grain == "passage":
-        seen, unseen = range(0, n - collect.N_CHECK), range(n - collect.N_CHECK, n)
+        seen, kept = range(0, n - collect.N_CHECK), range(n - collect.N_CHECK, n)
     else:
-        seen, unseen = range(0, N_EVIDENCE), range(N_EVIDENCE, collect.N_REFERENCE)
+        seen, kept = range(0, N_EVIDENCE), range(N_EVIDENCE, collect.N_REFERENCE)
     known = [set(words(text)) for text in segment_texts(making.texts, seen)]
-    fresh = [set(words(text)) for text in segment_texts(making.texts, unseen)]
-    strong, weak = strengths(making, sae, folder, seen), strengths(making, sae, folder, unseen)
+    fresh = [set(words(text)) for text in segment_texts(making.texts, kept)]
+    strong, weak = strengths(making, sae, folder, seen), strengths(making, sae, folder, kept)
     own = dictionary(sae, load_file(steering)["directions"].float() if steering else None)
     found: list[Found] = []
     for theme in read_themes():
@@ -132,6 +139,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = desk(load_weights(options.weights), Doses.open(Path(folder) / "doses.sqlite"), OPENINGS)
     base = unsteered(place, 4 * SAMPLES, N_TOKENS)
+    model = place.loaded.model
+    books = tokens_of(model, ordinary(read_heldout_books(options.corpus)))
+    rows = spread(whole(windows(books, collect.WINDOW, bos_of(model))), HELDOUT)
     for named in options.dictionaries:
         sae, _, steering = named.partition(":")
         found = compare(making, place, base, Path(sae), Path(steering) if steering else None)
@@ -146,6 +156,8 @@ def main() -> None:
                 f"words x{one.rate_ratio:5.1f}  perplexity x{one.perplexity_ratio:.2f}"
             )
         print(f"{named}: {medians}, {reached} of {len(found)} themes x3", flush=True)
+        fidelity = estimates(measure_saes(model, {named: load_sae(Path(sae))}, rows)[named])
+        print("  " + ", ".join(f"{name} {one.value:.3f}" for name, one in fidelity.items()), flush=True)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,12 @@ def read_heldout_books(corpus: Path) -> list[Book]:
 def read_tier(corpus: Path, tier: str, *, leave_out_us_only: bool) -> list[Book]:
     """A tier's books in the order of its file, where three newlines separate them.
 
-    Raises SystemExit for a book that manifest.json does not list. The file's order is not the manifest's: a book is
-    known by the SHA-256 of its text.
+    Raises SystemExit for files that are not there and for a book that manifest.json does not list. The file's order is
+    not the manifest's: a book is known by the SHA-256 of its text.
     """
+    for file in (f"fiction-{tier}.txt.zst", "manifest.json"):
+        if not (corpus / file).is_file():
+            raise SystemExit(f"{corpus}: expected the corpus of fiction, found no {file}")
     packed = (corpus / f"fiction-{tier}.txt.zst").read_bytes()
     whole = zstandard.ZstdDecompressor().decompress(packed, max_output_size=400_000_000).decode("ascii")
     rows = {row["sha256"]: row for row in json.loads((corpus / "manifest.json").read_text()) if row["tier"] == tier}
@@ -50,9 +53,12 @@ def read_tier(corpus: Path, tier: str, *, leave_out_us_only: bool) -> list[Book]
     for text in (piece.strip("\n") for piece in whole.split("\n\n\n")):
         if not text:
             continue
-        row = rows.get(hashlib.sha256(text.encode()).hexdigest())
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        row = rows.get(digest)
         if row is None:
-            raise SystemExit(f"a book of tier {tier} that manifest.json does not list: {text[:60]!r}")
+            raise SystemExit(
+                f"expected books of tier {tier} as manifest.json lists them, found {text[:60]!r} ({digest})"
+            )
         if not (leave_out_us_only and row["us_pd_only"]):
             books.append(Book(row["title"], row["author"], tier, text))
     return books

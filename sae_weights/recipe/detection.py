@@ -93,7 +93,8 @@ def read_key(folder: Path) -> dict[str, dict]:
 def read_answers(folder: Path) -> dict[str, float]:
     """Feature -> balanced accuracy, from answers_*.tsv: feature, a tab, the numbers that fit with spaces between.
 
-    Raises SystemExit for a line that is not so, or not about a feature that was asked about.
+    Raises SystemExit for a line that is not so, not about a feature that was asked about, or about one that has an
+    answer already.
     """
     key = read_key(folder)
     found: dict[str, float] = {}
@@ -102,10 +103,15 @@ def read_answers(folder: Path) -> dict[str, float]:
             feature, _, numbers = line.partition("\t")
             if not line:
                 continue
-            if feature not in key or not all(number.isdigit() for number in numbers.split()):
-                raise SystemExit(f"{file}:{place}: expected a feature of key.json, a tab and numbers, found {line!r}")
+            fits = key[feature]["fits"] if feature in key else ()
+            numbered = {str(number) for number in range(1, len(fits) + 1)}
+            if not fits or not numbered.issuperset(numbers.split()):
+                raise SystemExit(
+                    f"{file}:{place}: expected a feature of key.json, a tab and numbers of its passages, found {line!r}"
+                )
+            if feature in found:
+                raise SystemExit(f"{file}:{place}: expected one answer for each feature, found a second for {feature}")
             said = {int(number) for number in numbers.split()}
-            fits = key[feature]["fits"]
             found[feature] = balanced_accuracy(fits, [n in said for n in range(1, len(fits) + 1)])
     return found
 

@@ -7,8 +7,10 @@
 3. Outcome: texts of N_TOKENS tokens after the calibration's openings at strength 0 and 1, the same seeds, read again by
    the unsteered model: presence of the feature, perplexity.
 4. Steers: what the encoder reads there rises by more than chance explains (paired over texts, z > SURE), and by at
-   least LEAST of the feature's largest activation. Read before the selection: presence is 0 wherever the feature is not
-   among the k strongest, so that it tells 40 texts apart only where the effect is large.
+   least LEAST of the largest reading of a paragraph in the reference. Read before the selection: presence is 0 wherever
+   the feature is not among the k strongest, so that it tells 40 texts apart only where the effect is large.
+
+On the CPU, whatever there is: a dose measured in bfloat16 is another dose.
 """
 
 from __future__ import annotations
@@ -57,8 +59,8 @@ TOGETHER = 6
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """`z`, `rise`: of the paired differences of what the encoder reads; `rise` as a share of the largest activation, 0
-    for a feature that was never active.
+    """`z`, `rise`: of the paired differences of what the encoder reads; `rise` as a share of the largest reading of a
+    paragraph in the reference, 0 for a feature that has none.
     """
 
     feature: str
@@ -147,7 +149,7 @@ def _weights(out: Path, sae: str) -> str:
 def measure(place: Desk, features: Sequence[str], base: list[Written]) -> list[Measured]:
     """Of features of one dictionary."""
     turned = [find(place.loaded, feature) for feature in features]
-    maximum = turned[0].dictionary.reference.maximum
+    largest = turned[0].dictionary.reference.quantiles[:, -1]
     read_before = _readings(place, turned, base)
     # Not `writer.dose`: a catalogue that is there may be of earlier weights.
     doses = [played(calibrate(place.loaded, one.dictionary, one.index)) for one in turned]
@@ -165,7 +167,7 @@ def measure(place: Desk, features: Sequence[str], base: list[Written]) -> list[M
                 output_score(place, one),
                 Outcome(round(before, 4), round(after, 4), round(ratio, 4)),
                 z=round(float(change.mean()) / spread, 2) if spread > 0 else 0.0,
-                rise=round(float(change.mean() / most), 4) if (most := float(maximum[one.index])) > 0 else 0.0,
+                rise=round(float(change.mean() / most), 4) if (most := float(largest[one.index])) > 0 else 0.0,
             )
         )
     return found

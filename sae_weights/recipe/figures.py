@@ -54,7 +54,8 @@ class CatalogueFigures:
 
     `named_features_read`: those of SAEs that read. `passage_share`: how many of all belong to a dictionary of
     passages. `median_detection`: of the scores there are. `steers_share`: of the `steers_measured` features whose
-    effect was measured. None: nothing to take it of.
+    effect was measured; `presence_rose_share`: of those with an outcome, in how many presence was higher after raising.
+    None: nothing to take it of.
     """
 
     named_features: Estimate
@@ -63,6 +64,7 @@ class CatalogueFigures:
     median_detection: Estimate | None
     steers_measured: Estimate
     steers_share: Estimate | None
+    presence_rose_share: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def measure_catalogue(file: Path, there: Parts) -> CatalogueFigures:
     catalogue.close()
     detections = [card.detection for card in cards if card.detection is not None]
     steers = [card.steers for card in cards if card.steers is not None]
+    rose = [card.outcome.presence_after > card.outcome.presence_before for card in cards if card.outcome]
     passages = [there.saes[_sae_id(card)].grain == "passage" for card in cards]
     return CatalogueFigures(
         named_features=Estimate(len(cards)),
@@ -125,6 +128,7 @@ def measure_catalogue(file: Path, there: Parts) -> CatalogueFigures:
         median_detection=_of(statistics.median, detections),
         steers_measured=Estimate(len(steers)),
         steers_share=_of(statistics.fmean, steers),
+        presence_rose_share=_of(statistics.fmean, rose),
     )
 
 

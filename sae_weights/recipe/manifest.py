@@ -1,11 +1,10 @@
-"""Writes manifest.json: the weights' parts, their figures, and the SHA-256 of every file.  python manifest.py FOLDER"""
+"""Writes manifest.json: the weights' parts, their figures, and the SHA-256 of every file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +114,3 @@ def _entry(folder: Path, identity: str) -> dict[str, object]:
 
 def _present(file: Path) -> str | None:
     return file.name if file.is_file() else None
-
-
-if __name__ == "__main__":
-    write_manifest(Path(sys.argv[1]))

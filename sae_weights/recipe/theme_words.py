@@ -20,6 +20,8 @@ HERE = Path(__file__).parent
 MOST = 5
 LEAST_RATIO = 3.0
 """Passages with the theme's words must have this many times their share of the feature's activation."""
+LEAST_PASSAGES = 20
+"""In so many passages with the theme's words the feature must be active: fewer may be chance."""
 
 
 def themes() -> dict[str, frozenset[str]]:
@@ -44,13 +46,20 @@ def theme_features(
         (row, column) for row, words in enumerate(found) for column, name in enumerate(names) if listed[name] & words
     ]
     rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    p, ratio = keyness.log_ratio(
-        keyness.Words(names, rows, columns, len(texts)), values, indices, int(indices.max()) + 1
-    )
+    words = keyness.Words(names, rows, columns, len(texts))
+    p, ratio = keyness.log_ratio(words, values, indices, int(indices.max()) + 1)
+    enough = (ratio >= np.log(LEAST_RATIO)) & (_passages(words, values, indices, len(p)) >= LEAST_PASSAGES)
     candidates = np.array([index for index in shown if index < len(p)], dtype=np.int64)
-    score = np.where(ratio >= np.log(LEAST_RATIO), p * ratio, 0.0)[candidates]
+    score = np.where(enough, p * ratio, 0.0)[candidates]
     order = np.argsort(-score, axis=0)[:MOST]
     return {
         name: [int(candidates[i]) for i in order[:, column] if score[i, column] > 0]
         for column, name in enumerate(names)
     }
+
+
+def _passages(words: keyness.Words, values: np.ndarray, indices: np.ndarray, features: int) -> np.ndarray:
+    """[features, themes]: in how many passages with the theme's words the feature is active."""
+    row, slot = np.nonzero(values[words.rows] > 0)
+    at = indices[words.rows][row, slot].astype(np.int64) * len(words.types) + words.columns[row]
+    return np.bincount(at, minlength=features * len(words.types)).reshape(features, -1)

@@ -1,8 +1,9 @@
 """Trains the language model: Muon for matrices, AdamW for the rest, a constant rate and then a straight way down.
 
-Every text is seen once (nothing to overfit); windows are 512 tokens long and of full context in the last quarter.
-A checkpoint every CHECKPOINT steps holds all that the next steps depend on, so a run that was cut off goes on as if it
-had not been; in the constant part `tokens` may still be changed.
+One pass: nothing to overfit (rows begin at paragraphs, so a few tokens stand in two of them). Windows are 512 tokens
+long and of full context in the last quarter. A checkpoint every CHECKPOINT
+steps holds all that the next steps depend on, so a run that was cut off goes on as if it had not been; in the constant
+part `tokens` may still be changed.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ STEERING = {
     "verdict": {
         "n_themes": 2,
         "peers": {
-            "strength 1": {"reached": 1, "score": 3.75, "perplexity": 1.3},
-            "another theme's words": {"reached": 0, "score": 1.0, "perplexity": None},
+            "strength 1": {"reached": 1, "reached_surely": 1, "score": 3.75, "perplexity": 1.3},
+            "another theme's words": {"reached": 0, "reached_surely": 0, "score": 1.0, "perplexity": None},
         },
     },
     "themes": [
@@ -91,6 +91,19 @@ def test_every_theme_is_in_the_table_and_those_that_failed_say_why():
     assert "strength 1: median ratio of the rate of the theme's words × 3.75, of the perplexity × 1.30; 3 times" in text
     widths = {line.count(" | ") for line in text.splitlines() if line.startswith("|")}
     assert len(widths) == 1
+
+
+@pytest.mark.parametrize(
+    ("reached", "perplexity", "expected"),
+    [
+        (24, 1.5, "themes (reached) at a median perplexity of × 1.5 (reached)."),
+        (23, 1.51, "themes (not reached) at a median perplexity of × 1.5 (not reached)."),
+    ],
+)
+def test_the_aim_is_told_whether_it_was_reached_or_not(reached, perplexity, expected):
+    full = {"reached": reached, "reached_surely": 1, "score": 3.75, "perplexity": perplexity}
+    verdict = {"n_themes": 40, "peers": {"strength 1": full}}
+    assert card.steering_table(STEERING | {"verdict": verdict}).endswith(expected)
 
 
 def test_where_no_theme_could_be_steered_toward_it_says_so():

@@ -51,11 +51,18 @@ def test_answers_are_scored_against_the_key(tmp_path):
     assert read_answers(tmp_path) == {"3.7": 1.0, "p3.1": 0.5}
 
 
-@pytest.mark.parametrize("line", ["3.8\t2", "3.7\tone", "3.7 2", "3.7\t1, 2"])
+@pytest.mark.parametrize("line", ["3.8\t2", "3.7\tone", "3.7 2", "3.7\t1, 2", "3.7\t3", "3.7\t0"])
 def test_an_answer_that_is_not_one_is_refused_with_its_place(tmp_path, line):
     write_quizzes([Quiz("3.7", "cats", ("a", "b"), (False, True))], 1, tmp_path, [])
     (tmp_path / "answers_1.tsv").write_text(f"3.7\t2\n{line}\n")
     with pytest.raises(SystemExit, match=r"answers_1\.tsv:2: expected a feature of key\.json"):
+        read_answers(tmp_path)
+
+
+def test_a_second_answer_about_a_feature_is_refused(tmp_path):
+    write_quizzes([Quiz("3.7", "cats", ("a", "b"), (False, True))], 1, tmp_path, [])
+    (tmp_path / "answers_1.tsv").write_text("3.7\t2\n3.7\t1\n")
+    with pytest.raises(SystemExit, match=r"answers_1\.tsv:2: expected one answer for each feature, found a second"):
         read_answers(tmp_path)
 
 

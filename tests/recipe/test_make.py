@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import candidates
 import collect
 import describe
 import detection
@@ -16,6 +18,8 @@ import keyness
 import make
 import passages
 import pytest
+import steering_directions
+import temporal
 import token_saes
 import torch
 import train_language_model
@@ -32,6 +36,7 @@ import figures
 from figures import Budget
 from undersong.catalogue.doses import Doses
 from undersong.catalogue.store import Catalogue
+from undersong.engine.directions import load_directions
 from undersong.engine.openings import OPENINGS
 from undersong.engine.weights import read_manifest, verify
 from undersong.sae.load import load_sae
@@ -153,6 +158,32 @@ def test_no_checkpoint_is_left_that_an_sae_whose_folder_is_removed_would_come_ba
     assert not list(made.work.glob("token_saes_*"))
 
 
+def test_candidates_of_every_kind_are_trained_beside_the_default_and_leave_it_alone(made, monkeypatch):
+    for module, values in {
+        token_saes: {"D_SAE": 64, "K": 4},
+        temporal: {"LENGTH": 128, "BUFFER_ROWS": 16, "BATCH": 256, "PLAN": Plan(64, 4, "topk", 20_000)},
+        steering_directions: {"WINDOW": 96, "BATCH_ROWS": 8},
+    }.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+    before = {file: file.stat().st_mtime_ns for file in made.out.rglob("*")}
+    out = made.work / "candidates"
+    out.mkdir()
+    with torch.no_grad():
+        for kind, layer in (("passages", 4), ("tokens", 3), ("temporal", 3), ("directions", 3)):
+            candidates.KINDS[kind](replace(made, tokens=20_000), layer, out)
+    found = {path.parent.relative_to(out).as_posix(): load_sae(path.parent) for path in out.rglob("cfg.json")}
+    assert {name: (sae.hook_layer, sae.config.architecture) for name, sae in found.items()} == {
+        "blocks.4.passage_resid_post": (4, "topk"),
+        "topk/blocks.3.hook_resid_post": (3, "topk"),
+        "batchtopk/blocks.3.hook_resid_post": (3, "jumprelu"),
+        "blocks.3.temporal_resid_post": (3, "topk"),
+    }
+    directions = load_directions(out / "steering.safetensors", load_sae(made.out / "saes/blocks.3.passage_resid_post"))
+    assert directions.shape == (32, 32)
+    assert {file: file.stat().st_mtime_ns for file in made.out.rglob("*")} == before
+
+
 # --- the steps that are run each time --------------------------------------------------------------------------
 
 
@@ -188,7 +219,7 @@ def test_a_catalogue_made_again_is_listed_and_the_figures_of_what_has_not_change
     after = read_manifest(finished.out)
     verify(finished.out, after)
     counted = {"named_features", "named_features_read", "passage_share", "median_detection"}
-    counted |= {"steers_measured", "steers_share"}
+    counted |= {"steers_measured", "steers_share", "presence_rose_share"}
     assert after.saes == before.saes
     for name in before.measured.keys() - counted:
         assert after.measured[name] == before.measured[name], name

@@ -46,6 +46,12 @@ def test_of_the_shown_features_those_most_about_a_theme_come_first(shown, expect
     assert theme_features(TEXTS, *codes(), shown) == expected
 
 
+@pytest.mark.parametrize(("least", "expected"), [(60, [0, 1]), (61, [0])])
+def test_a_feature_is_found_by_a_theme_that_it_shares_enough_passages_with(monkeypatch, least, expected):
+    monkeypatch.setattr(theme_words, "LEAST_PASSAGES", least)
+    assert theme_features(TEXTS, *codes(), [0, 1, 2, 3])["sea"] == expected
+
+
 def test_a_theme_finds_a_few_features_only(monkeypatch):
     monkeypatch.setattr(theme_words, "MOST", 1)
     assert theme_features(TEXTS, *codes(), [0, 1, 2, 3])["sea"] == [0]

@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 
 from undersong.catalogue.store import Catalogue
+from undersong.engine.calibration import LIMIT_NATS
 from undersong.engine.weights import Manifest, SAEEntry, find_default, read_manifest, verify
 from undersong.sae.load import load_sae
 
@@ -67,7 +68,7 @@ def test_an_sae_is_of_the_grain_the_manifest_says_and_its_directions_have_unit_n
     sae = load_sae(folder / entry.path)
     assert (sae.id, sae.grain) == (entry.id, entry.grain)
     norms = sae.W_dec.float().norm(dim=1)
-    # The token SAEs are stored in bfloat16.
+    # Stored in bfloat16.
     torch.testing.assert_close(norms, torch.ones_like(norms), atol=4e-3, rtol=0)
 
 
@@ -107,7 +108,7 @@ def test_plain_words_find_features(catalogue: Catalogue, query: str, expected: s
 
 def test_there_are_hundreds_of_features_to_choose_from_and_most_are_themes_or_registers(catalogue: Catalogue):
     passage = [feature for feature in catalogue.names() if feature.startswith("p3.")]
-    assert len(passage) >= 250 and len(catalogue.names()) >= len(passage)
+    assert len(passage) >= 300 and len(passage) > 0.9 * len(catalogue.names())
 
 
 def test_what_has_a_name_can_be_read_or_steered(catalogue: Catalogue):
@@ -130,6 +131,9 @@ def test_the_card_of_every_shown_feature_is_complete(catalogue: Catalogue):
         assert all(passage.token and passage.source for passage in card.passages), feature
         activations = [passage.activation for passage in card.passages]
         assert activations == sorted(activations, reverse=True), feature
+        assert card.detection is not None and card.detection >= 0.65, feature
+        assert card.dose is not None and 0 < card.dose.kl_p95 <= LIMIT_NATS, feature
+        assert card.output_score is not None and card.outcome is not None and card.steers is not None, feature
 
 
 def test_every_feature_of_the_saes_that_are_read_has_a_card(catalogue: Catalogue, folder: Path):
