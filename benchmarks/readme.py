@@ -56,8 +56,8 @@ def terminal() -> str:
     )
     blocks = done.stdout.split("\n\n")
     hinted = [block for block in blocks[:20] if "    ‹" in block]
-    steer = done.stdout[done.stdout.index("Running “") :]
-    return "\n\n".join([*hinted[1:5], "[…]", steer.strip()])
+    searched, steer = (done.stdout[done.stdout.index(mark) :] for mark in ("Searching for", "Running “"))
+    return "\n\n".join([*hinted[1:5], "[…]", searched.splitlines()[0], "[…]", steer.strip()])
 
 
 def between(text: str, mark: str, content: str) -> str:
