@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
@@ -57,7 +58,7 @@ def terminal() -> str:
     blocks = done.stdout.split("\n\n")
     hinted = [block for block in blocks[:20] if "    ‹" in block]
     searched, steer = (done.stdout[done.stdout.index(mark) :] for mark in ("Searching for", "Running “"))
-    return "\n\n".join([*hinted[1:5], "[…]", searched.splitlines()[0], "[…]", steer.strip()])
+    return "\n\n".join([*hinted[1:5], "[…]", searched.splitlines()[0], "[…]", steer.partition("\nDone in")[0].strip()])
 
 
 def between(text: str, mark: str, content: str) -> str:
@@ -68,6 +69,7 @@ def between(text: str, mark: str, content: str) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     text = README.read_text(encoding="utf-8")
     text = between(text, "latency", table(json.loads(LATENCY.read_text(encoding="utf-8"))))
     text = between(text, "demo", f"```\n{terminal()}\n```")

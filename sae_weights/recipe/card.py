@@ -6,6 +6,7 @@ benchmarks/steering_default.json. A test holds that the README says what these s
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import textwrap
@@ -242,6 +243,7 @@ def names(given: int, scores: Sequence[float], shown: int) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     text = README.read_text(encoding="utf-8")
     for mark, content in shipped().items():
         text = between(text, mark, content)

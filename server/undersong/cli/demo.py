@@ -66,7 +66,7 @@ def parse_toward(given: str) -> tuple[str, float]:
     """`NAME=STRENGTH` as name and strength. Raises BadInput, BadStrength."""
     name, equals, strength = given.rpartition("=")
     if not equals or not name.strip():
-        raise BadInput(f"--toward: expected NAME=STRENGTH, as in grief=0.5, found {given!r}")
+        raise BadInput(f"--toward: expected NAME=STRENGTH, as in tea and meals=0.5, found {given!r}")
     try:
         value = float(strength)
     except ValueError as error:

@@ -20,7 +20,7 @@ from undersong.text.span import Span
 WIDTH = 100
 SOUGHT = "food and drink"
 TYPED = " There was bread on the table, and wine, and they ate their supper and drank by the fire."
-SETTLED_SECONDS = 1.0
+SETTLED_SECONDS = 2.0
 """The server tells of fresh hints at most twice a second: when it has been silent for longer, all are in."""
 PATIENCE_SECONDS = 90.0
 SETTINGS: dict[str, Any] = {"hints": {"pause_seconds": 0.2}}

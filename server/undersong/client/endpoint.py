@@ -22,13 +22,17 @@ from undersong import __version__
 from undersong.errors import EngineUnavailable
 from undersong.wire import Endpoint
 
+PACKAGE = Path(__file__).resolve().parents[1]
 MAX_SOCKET_PATH = 100
 """`sockaddr_un` holds 104 bytes on macOS and 108 on Linux."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """Which engine a front end wants. `model` None: the default weights. `start` False: never start one."""
+    """Which engine a front end wants. `model` None: the default weights. `start` False: never start one.
+
+    `name` is the same for all who want the same of the same installation: another one may have other code and weights.
+    """
 
     model: str | None = None
     saes: tuple[str, ...] = ()
@@ -38,7 +42,7 @@ class EngineChoice:
 
     @property
     def name(self) -> str:
-        identity = json.dumps([__version__, self.model, self.saes, self.device])
+        identity = json.dumps([__version__, str(PACKAGE), self.model, self.saes, self.device])
         return f"engine-{blake2b(identity.encode(), digest_size=6).hexdigest()}"
 
 
