@@ -8,7 +8,7 @@ CORPUS ?= ../shared/corpus
 # What making them leaves on the way: 2 GB.
 WORK ?= weights-work
 
-.PHONY: setup demo test check format bench bench-steering readme weights weights-check weights-check-short card
+.PHONY: setup demo test peers check format bench bench-steering readme weights weights-check weights-check-short card
 
 setup: $(STAMP)
 
@@ -23,6 +23,14 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest
+
+# Formats, training and figures against the libraries that they come from, in an environment of their own (Python 3.11).
+peers:
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check --editable '.[engine,peers]' pytest pytest-asyncio hypothesis
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check --no-deps dictionary-learning==0.1.0
+	.venv-peers/bin/pytest tests/peers tests/weights/test_sae_lens.py
 
 check: setup
 	$(BIN)/ruff check .

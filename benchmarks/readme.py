@@ -64,7 +64,7 @@ def terminal() -> str:
 def between(text: str, mark: str, content: str) -> str:
     """`text` with what stands between the comments of `mark` replaced."""
     pattern = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
-    assert pattern.search(text), f"README.md has no place for {mark}"
+    assert pattern.search(text), f"there is no place for {mark}"
     return pattern.sub(lambda found: found[1] + content + "\n" + found[2], text)
 
 

@@ -26,6 +26,7 @@ from undersong.engine.reading import Reader
 from undersong.engine.steering import Turned, interventions
 from undersong.engine.windows import Limits
 from undersong.engine.writing import Writer
+from undersong.hook_points import HookPoint
 from undersong.model.generation import generate
 from undersong.model.interventions import Intervention
 from undersong.model.kv_cache import WindowCache
@@ -83,7 +84,7 @@ def desk(loaded: Loaded, doses: Doses, openings: Sequence[str] = OPENINGS) -> De
     reader = Reader(loaded)
     windows: list[WindowCache] = []
     for opening in openings:
-        window = WindowCache(loaded.model, [0])
+        window = WindowCache(loaded.model, [HookPoint(0)])
         window.extend(reader.prompt_ids(passages.read(opening).atoms))
         windows.append(window)
     return Desk(loaded, Writer(loaded, reader, passages, doses), tuple(windows))
@@ -170,7 +171,7 @@ def _astray(feature: Turned, dose: Dose, n_samples: int, seed: int) -> Intervent
     directions = torch.nn.functional.normalize(torch.randn((RANDOM_DIRECTIONS, sae.d_in), generator=generator), dim=1)
     scale = torch.tensor([0.0] * len(STRENGTHS) + [1.0]).repeat_interleave(n_samples)
     dealt = torch.nn.functional.one_hot(torch.arange(len(scale)) % RANDOM_DIRECTIONS, RANDOM_DIRECTIONS)
-    return Intervention(sae.hook_layer, "add", directions.to(sae.device), dealt * dose.norm, scale=scale)
+    return Intervention(sae.config.point, "add", directions.to(sae.device), dealt * dose.norm, scale=scale)
 
 
 def _continued(

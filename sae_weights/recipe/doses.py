@@ -182,8 +182,9 @@ def _readings(place: Desk, features: Sequence[Turned], texts: Sequence[Written])
     means: list[torch.Tensor] = []
     for opening, window in enumerate(place.windows):
         ids = [text.ids for text in texts if text.opening == opening]
-        for row, text in zip(score(place.loaded.model, window, window.length, ids, [sae.hook_layer]), ids, strict=True):
-            residual = row.residuals[sae.hook_layer][: len(text)].float()
+        rows = score(place.loaded.model, window, window.length, ids, [sae.config.point])
+        for row, text in zip(rows, ids, strict=True):
+            residual = row.read[sae.config.point][: len(text)].float()
             pooled = sae.pool(residual.sum(0), len(text))[0] if sae.grain == "passage" else residual.mean(0)
             means.append(pooled)
     return (torch.stack(means) - origin) @ weight + bias

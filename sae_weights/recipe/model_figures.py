@@ -14,6 +14,7 @@ from torch import Tensor
 
 from undersong.engine.openings import OPENINGS
 from undersong.errors import WeightsFormat
+from undersong.hook_points import HookPoint
 from undersong.model.generation import generate
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
@@ -125,7 +126,7 @@ def write_samples(model: LanguageModel, count: int) -> list[list[int]]:
     found: dict[int, list[int]] = {}
     for number, opening in enumerate(OPENINGS[:count]):
         rows = range(number, count, len(OPENINGS))
-        window = WindowCache(model, [0])
+        window = WindowCache(model, [HookPoint(0)])
         window.extend([bos_of(model), *encode(model.tokenizer, "\n" + opening).ids])
         generation = generate(
             model,

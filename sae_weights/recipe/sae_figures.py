@@ -11,7 +11,7 @@ from heldout import Windows, batches
 from model_figures import BATCH_TOKENS, token_nats
 from torch import Tensor
 
-from undersong.model.blocks import skipped, tapped
+from undersong.model.blocks import skipped
 from undersong.model.language_model import LanguageModel
 from undersong.sae.base import SAE
 
@@ -62,10 +62,10 @@ def measure_saes(model: LanguageModel, saes: Mapping[str, SAE], rows: Windows) -
     sums = {name: Sums(len(rows)) for name in saes}
     zeroed = {layer: _Zeroed(layer) for layer in {sae.hook_layer for sae in saes.values() if sae.grain == "token"}}
     for part in batches(rows, max(1, BATCH_TOKENS // rows.ids.shape[1]), "SAEs"):
-        with tapped(model.blocks, {sae.hook_layer for sae in saes.values()}) as found:
+        with model.sites.captured({sae.config.point for sae in saes.values()}) as found:
             clean = _clean_nats(model, part.ids)
         for name, sae in saes.items():
-            resid = found[sae.hook_layer]
+            resid = found[sae.config.point]
             if sae.grain == "passage":
                 sums[name].add(_reconstruction(sae, segment_means(resid, segment_tokens(sae)))[0])
                 continue

@@ -321,7 +321,8 @@ class CloseRequest:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`message` says what is being done while loading, or what failed."""
+    """`message` says what is being done while loading, or what failed; `warnings` what is likely wrong with an SAE that
+    was loaded all the same."""
 
     state: EngineState
     message: str
@@ -335,6 +336,7 @@ class Health:
     clients: int = 0
     memory_bytes: int = 0
     progress: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,7 +221,7 @@ def test_random_directions_are_as_long_as_the_dose_and_several(bench, feature):
     found, turned = find(bench, _theme_of(feature))
     hook = _astray(turned, found.dose, 8, seed=5)
     deltas = hook.targets @ hook.directions * hook.scale[:, None]
-    assert hook.layer == turned.dictionary.sae.hook_layer and hook.operation == "add"
+    assert hook.point == turned.dictionary.sae.config.point and hook.operation == "add"
     assert not deltas[: 8 * len(STRENGTHS)].any()
     last = deltas[8 * len(STRENGTHS) :]
     assert torch.allclose(last.norm(dim=1), torch.tensor(found.dose.norm))
@@ -249,9 +249,9 @@ def test_figures_are_those_of_the_plain_formulas(bench, base):
     presences: list[float] = []
     for text in texts:
         window = bench.windows[text.opening]
-        [read] = score(model, window, window.length, [text.ids], [sae.hook_layer])
+        [read] = score(model, window, window.length, [text.ids], [sae.config.point])
         nats.append(-float(read.logprobs.sum()) / len(text.ids))
-        value = sae.encode(sae.pool(read.residuals[sae.hook_layer].sum(dim=0), len(text.ids)))[0, turned.index]
+        value = sae.encode(sae.pool(read.read[sae.config.point].sum(dim=0), len(text.ids)))[0, turned.index]
         presences.append(float(turned.dictionary.reference.presence(torch.tensor([4]), value[None])[0]))
     assert level.nats == pytest.approx(statistics.fmean(nats), rel=1e-4)
     assert level.presence == pytest.approx(statistics.fmean(presences), abs=1e-4)

@@ -81,6 +81,10 @@ def test_names_are_those_of_shown_features_only(catalogue: Catalogue):
     assert dict(catalogue.names()) == {r.card.feature: r.card.name for r in ROWS if r.shown}
 
 
+def test_features_are_all_that_were_tried(catalogue: Catalogue):
+    assert catalogue.features() == {r.card.feature for r in ROWS}
+
+
 def test_of_equal_matches_the_one_that_steers_best_comes_first(tmp_path: Path):
     def measured(feature: str, name: str, after: float) -> CatalogueRow:
         return changed(row(feature, name), steers=True, dose=DOSE, outcome=Outcome(0.1, after, 1.2))

@@ -117,6 +117,21 @@ def test_a_line_says_id_score_and_whether_it_steers(folder, capsys):
     ]
 
 
+def test_another_catalogue_is_listed_whole(folder, tmp_path, capsys):
+    other = tmp_path / "other.sqlite"
+    write_catalogue(other, [row for row in ROWS if row.card.name in ("ships", "the sea", "hidden")])
+    assert main(["features", "--catalogue", str(other)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"Catalogue: {other}",
+        "",
+        "name     id    detection  steering",
+        "the sea  p3.2  0.75       steers",
+        "ships    p3.3  0.75       reads, does not steer",
+    ]
+    assert main(["features", "--catalogue", str(tmp_path / "none.sqlite")]) == 2
+    assert "none.sqlite: no such file; expected a feature catalogue" in capsys.readouterr().err
+
+
 def test_columns_stay_in_line_whatever_the_names_are_written_in():
     rows = [Listed("海", "p3.1", None, None), Listed("the sea", "p3.12", 0.5, True)]
     assert table(rows) == [

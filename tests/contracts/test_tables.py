@@ -21,7 +21,8 @@ TABLES = {
     "assist/actions": {"base"},
     "lsp/features": set(),
     "sae/architectures": set(),
-    "sae/formats": {"files"},
+    "sae/formats": {"files", "gguf", "naming"},
+    "cli/sae": {"shared", "progress", "training_progress"},
     "engine/handlers": {"common"},
     "cli": {"editor", "tour"},
 }
@@ -68,6 +69,16 @@ def test_docs_name_every_engine_request():
     page = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
     for name in HANDLERS:
         assert f"/v1/{name}" in page
+
+
+def test_docs_say_of_every_sae_format_what_it_is_checked_against():
+    from undersong.sae.formats import CLT_FORMATS, FORMATS
+
+    page = (ROOT / "docs/sae.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    for entry in (*FORMATS, *CLT_FORMATS):
+        words = entry.name.split()[0].lower()
+        assert any(words in row.lower() for row in rows), entry.name
 
 
 def test_the_figures_in_the_readme_are_those_that_were_measured():

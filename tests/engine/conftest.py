@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
 
-from tests.support.tiny_models import TinyWeights, write_weights
+from tests.engine.plain_hooks import SAES, opening, saes_of, written
+from tests.support.tiny_models import TinyWeights, write_model, write_weights
 from undersong.catalogue.doses import Doses
 from undersong.engine.drafts import Draft, Outliner
 from undersong.engine.loading import Loaded, load
@@ -80,3 +82,20 @@ def bench(loaded, tmp_path) -> Bench:
 def fresh(loaded, tmp_path):
     """Another one with cold caches, each time it is called."""
     return lambda: Bench(loaded, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def opened(tmp_path_factory) -> Iterator[Callable[[str], Loaded]]:
+    """The tiny model of an architecture with all SAEs whose site it has, loaded as a user's own would be."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNDERSONG_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr("undersong.engine.reference.reference_passages", lambda: ["The sea was gray.", "It rained."])
+
+        @cache
+        def of(architecture: str) -> Loaded:
+            folder = tmp_path_factory.mktemp(architecture)
+            model = write_model(folder / "model", architecture)
+            paths = [written(folder / name, SAES[name], seed) for seed, name in enumerate(saes_of(architecture))]
+            return opening(model, *paths)
+
+        yield of

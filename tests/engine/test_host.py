@@ -83,6 +83,12 @@ async def test_two_editors_share_one_engine_that_only_its_user_may_open(engine, 
     assert stat.S_IMODE(runtime_folder().stat().st_mode) == 0o700
 
 
+async def test_what_is_likely_wrong_with_an_sae_is_in_the_health(engine, weights):
+    """Random SAEs explain next to nothing."""
+    (one, two) = (await engine.health()).warnings
+    assert one.startswith(f"SAE 1 ({weights.saes['1']}): ") and two.startswith(f"SAE 2 ({weights.saes['2']}): ")
+
+
 async def test_a_draft_is_read_and_then_only_its_changes(engine):
     first = await engine.read(ReadRequest(sent("a"), (0, 1)))
     assert [reading.index for reading in first.readings] == [0, 1]

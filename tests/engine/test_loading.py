@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.support.tiny_models import write_sae, write_weights
-from undersong.engine import reference
+from tests.support.tiny_models import D_MODEL, write_sae, write_weights
+from undersong.engine import reference, self_check
 from undersong.engine.engine import _translated
-from undersong.engine.loading import load
+from undersong.engine.loading import _fingerprint, _given, load
 from undersong.engine.presence import LEVELS, POSITION_BOUND, Reference, load_reference
 from undersong.engine.weights import find_default
 from undersong.errors import BadWeights, HashMismatch, OutOfMemory, WeightsFormat
+from undersong.sae.config import SAEConfig
+from undersong.sae.writing import write_saelens
 
 
 @pytest.fixture
@@ -56,7 +59,11 @@ REFUSED = {
         "weights-format",
         "damaged or cut short",
     ),
-    "an SAE of another model": (of_another_width, "weights-format", "expected d_in 32, the model's width; found 16"),
+    "an SAE of another model": (
+        of_another_width,
+        "weights-format",
+        "SAE 1: expected d_in 32, the model's at blocks.1.hook_resid_post; found 16",
+    ),
     "an SAE with numbers that are none": (with_nan, "weights-format", "b_enc: expected finite numbers"),
     "statistics that are no numbers": (
         lambda w: (w.saes["1"] / "reference.safetensors").write_bytes(b"once upon a time"),
@@ -92,7 +99,7 @@ def test_a_model_needs_saes_and_saes_a_model(model, saes):
         list(load(model, saes, "cpu", lambda *said: None))
 
 
-def test_two_saes_of_one_layer_and_grain_are_refused(own):
+def test_two_saes_of_one_hook_point_and_grain_are_refused(own):
     with pytest.raises(BadWeights, match="found a second one with id 1"):
         loaded(own, "1", "1")
 
@@ -105,11 +112,90 @@ def test_what_is_loaded_is_said_before_it_is_done(own):
     assert len(said) == 1
 
 
+# --- what is tried on loading -------------------------------------------------------------------------------------
+
+
+def exact(folder, apply_b_dec_to_input: bool):
+    """An SAE that rebuilds its input whole if b_dec is subtracted first, and hardly any of it if not."""
+    eye = torch.eye(D_MODEL)
+    tensors = {"W_enc": torch.cat([eye, -eye], dim=1), "W_dec": torch.cat([eye, -eye])}
+    tensors |= {"b_enc": torch.zeros(2 * D_MODEL), "b_dec": torch.full((D_MODEL,), 3.0)}
+    config = SAEConfig(
+        "standard", D_MODEL, 2 * D_MODEL, "blocks.1.hook_resid_post", 1, apply_b_dec_to_input=apply_b_dec_to_input
+    )
+    return write_saelens(folder, config, tensors)
+
+
+def opened(own, *saes):
+    (*_, last) = load(str(own.model), tuple(map(str, saes)), "cpu", lambda *said: None)
+    return last
+
+
+def test_an_sae_that_is_likely_read_wrongly_is_told_of_with_the_cause_each_time(own, tmp_path, monkeypatch):
+    assert opened(own, exact(tmp_path / "right", True)).warnings == ()
+    wrong = exact(tmp_path / "wrong", False)
+    (warning,) = first = opened(own, wrong).warnings
+    assert warning.startswith(f"SAE 1 ({wrong}): ")
+    assert "likely because b_dec is to be subtracted before encoding" in warning
+    monkeypatch.setattr(self_check, "check", None)
+    assert opened(own, wrong).warnings == first
+
+
+def test_the_default_weights_are_not_tried_again(monkeypatch):
+    monkeypatch.setattr("undersong.engine.loading.check_once", None)
+    (*_, last) = load(None, (), "cpu", lambda *said: None)
+    assert last is not None and last.warnings == ()
+
+
+def test_a_path_in_the_home_folder_finds_what_lies_beside_the_weights(own, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    tensors = {"frequency": torch.zeros(64), "max": torch.full((64,), 7.0), "presence_quantiles": torch.zeros(64, 1)}
+    save_file(tensors, own.saes["1"] / "reference.safetensors", metadata={"levels": "[0.5]"})
+    found = opened(own, "~/" + str(own.saes["1"].relative_to(tmp_path)))
+    assert found.dictionaries["1"].reference.maximum.tolist() == [7.0] * 64
+
+
+def test_the_fingerprint_changes_with_an_sae_in_a_single_file_and_with_what_describes_it(tmp_path):
+    file, beside, other = tmp_path / "l3.pt", tmp_path / "config.json", tmp_path / "l4.pt"
+    prints = []
+    for number, changed in enumerate((file, beside, file, beside, other)):
+        changed.write_text("x" * (number + 1))
+        prints.append(_fingerprint("model", [_given(file)]))
+    assert len(set(prints)) == 4 and prints[4] == prints[3]
+
+
+def test_the_fingerprint_does_not_depend_on_how_paths_are_written(own, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    prints = {
+        _fingerprint(f"{before}model", [_given(Path(f"{before}saes/1").expanduser())])
+        for before in (f"{tmp_path}/", "", "./", "~/", "saes/../")
+    }
+    assert len(prints) == 1
+    assert _fingerprint("model", [_given(Path("saes/2"))]) not in prints
+
+
 # --- reference statistics that were measured here ----------------------------------------------------------------
 
 
-def test_statistics_are_measured_once(own, monkeypatch):
+def test_only_what_is_measured_is_said_to_be(own):
+    def said() -> list[str]:
+        told: list[str] = []
+        list(load(str(own.model), (str(own.saes["1"]),), "cpu", lambda what, share: told.append(what)))
+        return told
+
+    once = ["trying 1 on a little text", "measuring reference statistics for 1"]
+    always = ["loading the language model", "loading SAE 1 of 1"]
+    assert said() == always + once
+    assert said() == always
+
+
+def test_statistics_are_measured_once(own, tmp_path, monkeypatch):
     first = loaded(own, "p2").dictionaries["p2"].reference
+    (kept,) = (tmp_path / "cache/references").iterdir()
+    beside = tmp_path / "beside"
+    beside.touch()
+    assert kept.stat().st_mode == beside.stat().st_mode
     monkeypatch.setattr(reference, "measure", None)
     assert torch.equal(loaded(own, "p2").dictionaries["p2"].reference.quantiles, first.quantiles)
 

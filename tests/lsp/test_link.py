@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,18 @@ async def test_loading_is_progress_and_status() -> None:
     states = [params["state"] for params in editor.sent("undersong/status")]
     assert states == ["starting", "loading", "loading", "ready"]
     assert editor.sent("undersong/status")[-1]["model"] == "fake"
+    await editor.stop()
+
+
+async def test_what_is_likely_wrong_with_an_sae_is_told_once() -> None:
+    editor = Editor(RICH, FakeEngine(health=LOADING))
+    await editor.start()
+    for _ in range(2):
+        editor.engine.set_health(replace(READY, warnings=("SAE 1: b_dec is to be subtracted",)))
+        await settle()
+        editor.engine.set_health(LOADING)
+        await settle()
+    assert editor.said() == ["SAE 1: b_dec is to be subtracted"]
     await editor.stop()
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.model.text import some_ids, whole
+from undersong.hook_points import HookPoint
 from undersong.model.divergence import divergence_steps, kl_per_token, steered_divergence
 from undersong.model.generation import generate
 from undersong.model.interventions import Intervention
@@ -21,7 +22,7 @@ DIRECTION = torch.randn(1, 32, generator=torch.Generator().manual_seed(3))
 
 
 def add(scale: list[float], strength: float = 2.0) -> Intervention:
-    return Intervention(1, "add", DIRECTION, torch.tensor([strength]), scale=torch.tensor(scale))
+    return Intervention(HookPoint(1), "add", DIRECTION, torch.tensor([strength]), scale=torch.tensor(scale))
 
 
 def samplers() -> list[Sampler]:
@@ -42,7 +43,7 @@ def test_it_compares_with_the_unsteered_model_on_the_same_tokens(model: Language
     found = steered_divergence(model, OPENINGS, [add([1.0, 0.5, 2.0])], samplers(), max_tokens=6, banned={0})
     assert found.kl.shape == (3, 6)
     for row, (opening, ids) in enumerate(zip(OPENINGS, found.ids, strict=True)):
-        window = WindowCache(model, (0,))
+        window = WindowCache(model, (HookPoint(0),))
         window.extend(opening)
         alone = generate(
             model, window, 10, [samplers()[row]], max_tokens=6, interventions=[add([[1.0, 0.5, 2.0][row]])], banned={0}
@@ -58,7 +59,7 @@ def rebuilt(model: LanguageModel, opening: list[int], ids: list[int], scale: flo
     """Steered log probabilities [n, vocab], everything from the opening's last token on fed at once."""
     from undersong.model.interventions import steering
 
-    window = WindowCache(model, (0,))
+    window = WindowCache(model, (HookPoint(0),))
     window.extend(opening)
     cache = window.fork(9, 1)
     with torch.inference_mode(), steering(model, [add([scale])]):

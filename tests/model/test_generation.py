@@ -8,6 +8,7 @@ import torch
 
 from tests.model.text import some_ids, whole
 from tests.support.tiny_models import tiny_network, tiny_tokenizer
+from undersong.hook_points import HookPoint
 from undersong.model.generation import Generation, generate
 from undersong.model.interventions import Intervention
 from undersong.model.kv_cache import WindowCache
@@ -21,7 +22,7 @@ DIRECTIONS = torch.randn(2, 32, generator=torch.Generator().manual_seed(3))
 
 
 def window_of(model: LanguageModel, ids: list[int] = IDS) -> WindowCache:
-    window = WindowCache(model, (1, 2))
+    window = WindowCache(model, (HookPoint(1), HookPoint(2)))
     window.extend(ids)
     return window
 
@@ -29,7 +30,7 @@ def window_of(model: LanguageModel, ids: list[int] = IDS) -> WindowCache:
 def floor(scale: list[float] | None = None) -> Intervention:
     """Two features of layer 1, read as projections, raised well above where they are."""
     return Intervention(
-        1,
+        HookPoint(1),
         "floor",
         DIRECTIONS,
         torch.tensor([3.0, 2.0]),
@@ -117,10 +118,10 @@ def test_the_window_is_bit_identical_after_a_steered_fork_wrote(model: LanguageM
     window.complete()
     layers = [*window._lower, *window._upper]
     before = [(layer.keys.clone(), layer.values.clone()) for layer in layers]  # pyright: ignore
-    residuals = window.residuals(2).clone()
+    residuals = window.read(HookPoint(2)).clone()
     written(generate(model, window, 30, samplers(3), max_tokens=20, interventions=[floor()]))
     assert window.ids == IDS
-    assert torch.equal(window.residuals(2), residuals)
+    assert torch.equal(window.read(HookPoint(2)), residuals)
     for layer, (keys, values) in zip(layers, before, strict=True):
         assert torch.equal(layer.keys, keys)  # pyright: ignore
         assert torch.equal(layer.values, values)  # pyright: ignore
@@ -133,7 +134,7 @@ def test_reading_between_two_steps_is_not_steered_and_changes_nothing(model: Lan
     expected = whole(model, IDS)[0][2]
     written(alone)
     for _ in mixed:
-        same(window_of(model).residuals(2), expected)
+        same(window_of(model).read(HookPoint(2)), expected)
     assert mixed.ids == alone.ids
     assert mixed.logprobs == alone.logprobs
 
@@ -194,7 +195,7 @@ def test_a_place_outside_the_window_is_refused(llama: LanguageModel, n: int) -> 
 def test_a_model_in_half_precision_reads_writes_and_keeps_strength_zero_exact() -> None:
     half = describe(tiny_network().to(torch.bfloat16), tiny_tokenizer(), "half")
     window = window_of(half)
-    assert window.residuals(1).dtype == torch.bfloat16
+    assert window.read(HookPoint(1)).dtype == torch.bfloat16
     plain = generate(half, window, 30, samplers(2), max_tokens=10)
     mixed = generate(half, window, 30, samplers(2), max_tokens=10, interventions=[floor([0.0, 1.0])])
     written(plain)

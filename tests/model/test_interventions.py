@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.model.text import some_ids
-from undersong.model.blocks import tapped
+from undersong.errors import WeightsFormat
+from undersong.hook_points import HookPoint
 from undersong.model.interventions import Intervention, Operation, Steering, solve, steering
 from undersong.model.language_model import LanguageModel
 
 Same = Callable[[Any, Any], None]
 
-LAYER = 1
+HERE = HookPoint(1)
 IDS = some_ids(12)
 
 
@@ -36,10 +37,10 @@ def projections(directions: Tensor) -> Callable[[Tensor], Tensor]:
 def run(
     model: LanguageModel, interventions: list[Intervention], rows: int = 1, max_fraction: float | None = None
 ) -> tuple[Tensor, Tensor]:
-    """(residual after LAYER as the next block gets it, logits), both [rows, n, ...]."""
-    with torch.inference_mode(), steering(model, interventions, max_fraction), tapped(model.blocks, [LAYER]) as found:
+    """(residual at HERE as the next block gets it, logits), both [rows, n, ...]."""
+    with torch.inference_mode(), steering(model, interventions, max_fraction), model.sites.captured([HERE]) as found:
         logits = model.network(input_ids=model.tensor([IDS] * rows), use_cache=False).logits
-    return found[LAYER], logits
+    return found[HERE], logits
 
 
 def steered(
@@ -53,7 +54,7 @@ def steered(
     """(residual before, after) [n, 32] under one intervention, features read as `projections`."""
     before, _ = run(model, [])
     read = read or projections(directions)
-    intervention = Intervention(LAYER, operation, directions, torch.tensor(targets), read)
+    intervention = Intervention(HERE, operation, directions, torch.tensor(targets), read)
     after, _ = run(model, [intervention], max_fraction=max_fraction)
     return before[0], after[0]
 
@@ -112,10 +113,10 @@ def test_opposite_requests_cancel_and_nearly_opposite_ones_stay_finite(llama: La
 def test_operations_of_one_layer_are_solved_together_after_what_is_added(llama: LanguageModel) -> None:
     one, other, third = unit([1.0, 0.0]), unit([0.6, 0.8]), unit([0.0, 0.0, 1.0])
     interventions = [
-        Intervention(LAYER, "add", third, torch.tensor([4.0])),
-        Intervention(LAYER, "clamp", one, torch.tensor([2.0]), projections(one)),
-        Intervention(LAYER, "ablate", other, torch.tensor([0.0]), projections(other)),
-        Intervention(LAYER, "clamp", third, torch.tensor([1.0]), projections(third)),
+        Intervention(HERE, "add", third, torch.tensor([4.0])),
+        Intervention(HERE, "clamp", one, torch.tensor([2.0]), projections(one)),
+        Intervention(HERE, "ablate", other, torch.tensor([0.0]), projections(other)),
+        Intervention(HERE, "clamp", third, torch.tensor([1.0]), projections(third)),
     ]
     after, _ = run(llama, interventions)
     found = after[0] @ torch.cat([one, other, third]).T
@@ -126,8 +127,8 @@ def every_operation(scale: Tensor | None) -> list[Intervention]:
     directions = unit([1.0, 0.5], [0.3, 1.0])
     operations: tuple[Operation, ...] = ("floor", "clamp", "add", "ablate")
     return [
-        Intervention(layer, operation, directions, torch.tensor([4.0, 2.0]), projections(directions), scale)
-        for layer in (0, LAYER, 3)
+        Intervention(HookPoint(layer), operation, directions, torch.tensor([4.0, 2.0]), projections(directions), scale)
+        for layer in (0, 1, 3)
         for operation in operations
     ]
 
@@ -151,15 +152,15 @@ def test_a_row_is_steered_as_it_would_be_alone(model: LanguageModel, same: Same)
 def test_rows_may_have_targets_of_their_own(llama: LanguageModel, same: Same) -> None:
     directions = unit([1.0, 0.0], [0.0, 1.0])
     targets = torch.tensor([[1.0, 2.0], [-3.0, 0.5]])
-    after, _ = run(llama, [Intervention(LAYER, "clamp", directions, targets, projections(directions))], rows=2)
+    after, _ = run(llama, [Intervention(HERE, "clamp", directions, targets, projections(directions))], rows=2)
     found = projections(directions)(after)
     torch.testing.assert_close(found, targets[:, None].expand(-1, 12, -1), atol=1e-3, rtol=0.0)
 
 
 def test_scale_zero_takes_a_feature_out_of_the_joint_solution(llama: LanguageModel, same: Same) -> None:
     one, other = unit([1.0, 0.0]), unit([0.8, 0.6])
-    off = Intervention(LAYER, "clamp", other, torch.tensor([9.0]), projections(other), torch.tensor([0.0]))
-    on = Intervention(LAYER, "clamp", one, torch.tensor([2.0]), projections(one))
+    off = Intervention(HERE, "clamp", other, torch.tensor([9.0]), projections(other), torch.tensor([0.0]))
+    on = Intervention(HERE, "clamp", one, torch.tensor([2.0]), projections(one))
     both, _ = run(llama, [on, off])
     alone, _ = run(llama, [on])
     torch.testing.assert_close(both, alone, atol=1e-3, rtol=0.0)
@@ -182,7 +183,7 @@ def test_nothing_stays_hooked_even_when_the_model_fails(llama: LanguageModel) ->
     for _ in range(2):
         with pytest.raises(RuntimeError, match="stop"), reused:
             raise RuntimeError("stop")
-    assert not any(block._forward_hooks for block in llama.blocks.modules)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in llama.network.modules())
     assert torch.equal(run(llama, [])[1], plain)
 
 
@@ -200,17 +201,20 @@ T = torch.tensor([1.0])
         ("directions: expected finite directions with a length", {"directions": torch.zeros(1, 32)}),
         ("directions: expected \\[k, d_model\\]", {"directions": torch.ones(32)}),
         ("scale: expected", {"scale": torch.tensor([-1.0])}),
+        ("reads: expected blocks.1.hook_resid_post or a place before it", {"reads": HookPoint(2, "mlp_in")}),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_once(message: str, arguments: dict[str, Any]) -> None:
-    whole = {"layer": 1, "operation": "floor", "directions": D, "targets": T, "columns": projections(D), **arguments}
+    whole = {"point": HERE, "operation": "floor", "directions": D, "targets": T, "columns": projections(D), **arguments}
     with pytest.raises(ValueError, match=message):
         Intervention(**whole)
 
 
-def test_a_layer_outside_the_model_is_refused(llama: LanguageModel) -> None:
-    with pytest.raises(ValueError, match="expected layers from 0 to 3"):
-        Steering(llama, [Intervention(4, "add", D, T)])
+def test_a_place_that_is_not_there_or_no_part_of_the_stream_is_refused(llama: LanguageModel) -> None:
+    with pytest.raises(WeightsFormat, match="expected a block from 0 to 3, found 4"):
+        Steering(llama, [Intervention(HookPoint(4), "add", D, T)])
+    with pytest.raises(WeightsFormat, match=r"attn.hook_z: expected a place whose value is added to the residual"):
+        Steering(llama, [Intervention(HookPoint(1, "attn_z"), "add", D, T)])
 
 
 @given(st.integers(1, 6), st.integers(0, 1000))

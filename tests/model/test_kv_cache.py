@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests.model.text import some_ids, whole
-from undersong.errors import BadText
+from undersong.errors import BadText, WeightsFormat
+from undersong.hook_points import HookPoint
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
 
@@ -19,7 +20,7 @@ IDS = some_ids(50)
 
 
 def read(model: LanguageModel, ids: list[int], taps: tuple[int, ...] = (1, 2), chunk: int = 50) -> WindowCache:
-    window = WindowCache(model, taps)
+    window = WindowCache(model, map(HookPoint, taps))
     for start in range(0, len(ids), chunk):
         window.extend(ids[start : start + chunk])
     return window
@@ -34,10 +35,10 @@ def next_logits(model: LanguageModel, window: WindowCache) -> torch.Tensor:
 
 def test_a_window_read_at_once_has_the_residuals_of_the_plain_network(model: LanguageModel, same: Same) -> None:
     expected, _ = whole(model, IDS)
-    fresh = WindowCache(model, (0, 2)).extend(IDS)
-    assert set(fresh) == {0, 2}
+    fresh = WindowCache(model, (HookPoint(0), HookPoint(2))).extend(IDS)
+    assert set(fresh) == {HookPoint(0), HookPoint(2)}
     for layer in (0, 2):
-        same(fresh[layer], expected[layer])
+        same(fresh[HookPoint(layer)], expected[layer])
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 16])
@@ -45,7 +46,7 @@ def test_reading_in_chunks_gives_the_same_residuals(model: LanguageModel, same: 
     expected, _ = whole(model, IDS)
     window = read(model, IDS, chunk=chunk)
     for layer in (1, 2):
-        same(window.residuals(layer), expected[layer])
+        same(window.read(HookPoint(layer)), expected[layer])
 
 
 def test_cropping_and_reading_on_is_reading_anew(model: LanguageModel, same: Same) -> None:
@@ -55,7 +56,7 @@ def test_cropping_and_reading_on_is_reading_anew(model: LanguageModel, same: Sam
         window.extend(some_ids(50 - window.length, seed))
         expected, logits = whole(model, window.ids)
         for layer in (1, 2):
-            same(window.residuals(layer), expected[layer])
+            same(window.read(HookPoint(layer)), expected[layer])
         same(next_logits(model, window), logits[-1])
 
 
@@ -65,7 +66,7 @@ def test_a_window_cropped_to_nothing_starts_anew(model: LanguageModel, same: Sam
     window.crop(0)
     assert (window.length, window.completed) == (0, 0)
     window.extend(IDS[10:30])
-    same(window.residuals(2), whole(model, IDS[10:30])[0][2])
+    same(window.read(HookPoint(2)), whole(model, IDS[10:30])[0][2])
     same(next_logits(model, window), whole(model, IDS[10:30])[1][-1])
 
 
@@ -105,7 +106,7 @@ def test_reading_runs_no_block_above_the_highest_tap(llama: LanguageModel) -> No
         for index, block in enumerate(llama.blocks.modules)
     ]
     try:
-        window = WindowCache(llama, (0, 1))
+        window = WindowCache(llama, (HookPoint(0), HookPoint(1)))
         window.extend(IDS)
         assert ran == [0, 1]
         ran.clear()
@@ -180,7 +181,7 @@ def test_a_read_that_fails_leaves_the_window_as_it_was(llama: LanguageModel, sam
             handle.remove()
         assert (window.length, window.completed) == (30, 0)
     window.extend(IDS[30:])
-    same(window.residuals(2), whole(llama, IDS)[0][2])
+    same(window.read(HookPoint(2)), whole(llama, IDS)[0][2])
     same(next_logits(llama, window), whole(llama, IDS)[1][-1])
 
 
@@ -194,15 +195,15 @@ def test_more_than_the_context_is_refused_and_nothing_is_read(llama: LanguageMod
 
 
 def test_reading_nothing_gives_nothing(llama: LanguageModel) -> None:
-    window = WindowCache(llama, (1,))
-    assert window.extend([])[1].shape == (0, llama.d_model)
-    assert window.residuals(1).shape == (0, llama.d_model)
+    window = WindowCache(llama, (HookPoint(1),))
+    assert window.extend([])[HookPoint(1)].shape == (0, llama.d_model)
+    assert window.read(HookPoint(1)).shape == (0, llama.d_model)
     assert window.complete() == 0
 
 
 def test_what_is_returned_stays_after_the_window_changes(llama: LanguageModel) -> None:
-    window = WindowCache(llama, (1,))
-    fresh = window.extend(IDS)[1]
+    window = WindowCache(llama, (HookPoint(1),))
+    fresh = window.extend(IDS)[HookPoint(1)]
     before = fresh.clone()
     window.crop(0)
     window.extend(some_ids(50, 9))
@@ -218,10 +219,11 @@ def test_memory_is_counted(llama: LanguageModel) -> None:
     assert window.nbytes == 2 * lower + residuals
 
 
-@pytest.mark.parametrize("taps", [(), (4,), (-1, 2)])
-def test_taps_outside_the_model_are_refused(llama: LanguageModel, taps: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="expected layers from 0 to 3"):
-        WindowCache(llama, taps)
+def test_a_window_that_would_keep_nothing_or_what_is_not_there_is_refused(llama: LanguageModel) -> None:
+    with pytest.raises(ValueError, match="expected at least one hook point"):
+        WindowCache(llama, ())
+    with pytest.raises(WeightsFormat, match="expected a block from 0 to 3, found 4"):
+        WindowCache(llama, (HookPoint(1), HookPoint(4)))
 
 
 def test_the_sliding_window_of_the_test_model_matters() -> None:

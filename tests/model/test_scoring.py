@@ -8,6 +8,7 @@ import torch
 
 from tests.model.text import some_ids, whole
 from undersong.errors import BadText
+from undersong.hook_points import HookPoint
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
 from undersong.model.scoring import score
@@ -15,11 +16,12 @@ from undersong.model.scoring import score
 Same = Callable[[Any, Any], None]
 
 IDS = some_ids(30)
+TAPS = (HookPoint(0), HookPoint(2))
 ROWS = [some_ids(9, 1), some_ids(3, 2), [], some_ids(6, 3)]
 
 
 def window_of(model: LanguageModel) -> WindowCache:
-    window = WindowCache(model, (1,))
+    window = WindowCache(model, (HookPoint(1),))
     window.extend(IDS)
     return window
 
@@ -29,15 +31,15 @@ def test_rows_of_any_length_get_the_plain_networks_log_probabilities(model: Lang
     for row, scored in zip(ROWS, score(model, window_of(model), n, ROWS), strict=True):
         logits = whole(model, IDS[:n] + row)[1][n - 1 : n - 1 + len(row)]
         same(scored.logprobs, logits.log_softmax(-1).gather(1, torch.tensor([row]).T.long())[:, 0])
-        assert scored.residuals == {}
+        assert scored.read == {}
 
 
 def test_the_same_pass_gives_the_residuals_of_the_continuation(model: LanguageModel, same: Same) -> None:
-    for row, scored in zip(ROWS, score(model, window_of(model), 20, ROWS, taps=(0, 2)), strict=True):
+    for row, scored in zip(ROWS, score(model, window_of(model), 20, ROWS, taps=TAPS), strict=True):
         expected = whole(model, IDS[:20] + row)[0]
-        assert set(scored.residuals) == {0, 2}
-        for layer in (0, 2):
-            same(scored.residuals[layer], expected[layer][20:])
+        assert set(scored.read) == set(TAPS)
+        for tap in TAPS:
+            same(scored.read[tap], expected[tap.layer][20:])
 
 
 def test_the_window_stays_as_it_was(llama: LanguageModel) -> None:

@@ -25,6 +25,7 @@ from undersong.engine.loading import load
 from undersong.engine.openings import OPENINGS
 from undersong.engine.passages import PassageReader
 from undersong.engine.reading import Reader
+from undersong.hook_points import HookPoint
 from undersong.model.generation import generate
 from undersong.model.kv_cache import WindowCache
 from undersong.model.load import load_model
@@ -132,7 +133,7 @@ def test_a_sample_is_what_the_engine_writes_after_its_opening(shipped, monkeypat
     passages = PassageReader(loaded.encode, "plain", "\n", loaded.model.context)
     samples = write_samples(loaded.model, len(OPENINGS))
     for number, opening in enumerate(OPENINGS):
-        window = WindowCache(loaded.model, [0])
+        window = WindowCache(loaded.model, [HookPoint(0)])
         window.extend(Reader(loaded).prompt_ids(passages.read(opening).atoms))
         generation = generate(
             loaded.model,

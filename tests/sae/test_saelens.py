@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.sae.formats import libraries, making
 from tests.support.tiny_models import sae_tensors, write_sae
 from undersong.errors import UndersongError, WeightsFormat, WeightsMissing
-from undersong.sae.base import check_fits
-from undersong.sae.formats import FORMATS, Format
+from undersong.hook_points import HookPoint
 from undersong.sae.load import load_sae, read_config
 
 
@@ -60,10 +60,80 @@ def test_weights_are_read_in_the_precision_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("hook_name", "layer"),
-    [("blocks.2.hook_resid_post", 2), ("blocks.11.hook_resid_pre", 10), ("blocks.1.hook_resid_pre", 0)],
+    [
+        ("blocks.2.hook_resid_post", 2),
+        ("blocks.11.hook_resid_pre", 10),
+        ("blocks.1.hook_resid_pre", 0),
+        ("blocks.3.hook_mlp_out", 3),
+    ],
 )
 def test_what_enters_a_block_left_the_one_before(tmp_path: Path, hook_name: str, layer: int) -> None:
     assert load_sae(write_sae(tmp_path, metadata={"hook_name": hook_name})).hook_layer == layer
+
+
+@pytest.mark.parametrize(
+    ("stated", "site"),
+    [
+        ({}, "mlp_in_raw"),
+        ({"hf_hook_name": "model.layers.2.pre_feedforward_layernorm.input"}, "mlp_in_raw"),
+        ({"hf_hook_name": "model.layers.2.pre_feedforward_layernorm.output"}, "mlp_in"),
+    ],
+)
+def test_what_saelens_calls_an_mlps_input_is_told_by_transformers_name(
+    tmp_path: Path, stated: dict[str, str], site: str
+) -> None:
+    config = read_config(write_sae(tmp_path, metadata={"hook_name": "blocks.2.hook_mlp_in", **stated}))
+    assert config.point == HookPoint(2, site)  # pyright: ignore[reportArgumentType]
+    assert any(each.what == "input" for each in config.assumptions) == bool(stated)
+
+
+def test_what_the_file_does_not_say_is_listed(tmp_path: Path) -> None:
+    assumed = {each.what: each.value for each in read_config(write_flat(tmp_path, hook_point="layers.1")).assumptions}
+    assert assumed == {"b_dec": "subtracted before encoding", "BOS": "prepended"}
+    gpt2 = read_config(write_flat(tmp_path, hook_point="layers.1", model_name="gpt2-small"))
+    stream = next(each for each in gpt2.assumptions if each.what == "stream")
+    assert stream.value == "not centred" and "gpt2-small-res-jb" in stream.why
+
+
+@pytest.mark.parametrize("subtracts", [True, False])
+@pytest.mark.parametrize("architecture", ["standard", "jumprelu", "topk"])
+def test_an_sae_of_a_centred_stream_reads_the_whole_one(tmp_path: Path, architecture: str, subtracts: bool) -> None:
+    plain = write_sae(tmp_path / "plain", architecture=architecture, apply_b_dec_to_input=subtracts)
+    stated = json.loads((plain / "cfg.json").read_text())
+    metadata = {**stated["metadata"], "model_from_pretrained_kwargs": {"center_writing_weights": True}}
+    centred = write_sae(
+        tmp_path / "centred", architecture=architecture, apply_b_dec_to_input=subtracts, metadata=metadata
+    )
+    resid = torch.randn(20, 32, generator=torch.Generator().manual_seed(0)) + 2
+    expected = load_sae(plain).encode(resid - resid.mean(dim=-1, keepdim=True))
+    assert (expected > 0).any(dim=1).all()
+    torch.testing.assert_close(load_sae(centred).encode(resid), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_checkpoint_from_before_decoder_norms_were_multiplied_in_is_read_without(tmp_path: Path) -> None:
+    """SAELens writes the key since it has it, and takes true where it lacks."""
+    folder = libraries.saelens_training_batchtopk(tmp_path).path
+    stated = json.loads((folder / "cfg.json").read_text())
+    assert not any(each.what == "decoder norms" for each in read_config(folder).assumptions)
+    expected = {}
+    for rescales in (False, None):
+        stated.pop("rescale_acts_by_decoder_norm", None)
+        said = {} if rescales is None else {"rescale_acts_by_decoder_norm": rescales}
+        (folder / "cfg.json").write_text(json.dumps({**stated, **said}))
+        expected[rescales] = load_sae(folder).encode(making.inputs())
+    assert torch.equal(expected[None], expected[False])
+    assert any(each.what == "decoder norms" for each in read_config(folder).assumptions)
+
+
+def test_a_checkpoint_of_a_centred_stream_reads_the_whole_one(tmp_path: Path) -> None:
+    folder = libraries.saelens_training_batchtopk(tmp_path).path
+    x = making.inputs()
+    expected = load_sae(folder).encode(x - x.mean(dim=-1, keepdim=True))
+    stated = json.loads((folder / "cfg.json").read_text())
+    stated["metadata"]["model_from_pretrained_kwargs"] = {"center_writing_weights": True}
+    (folder / "cfg.json").write_text(json.dumps(stated))
+    assert (expected > 0).any()
+    torch.testing.assert_close(load_sae(folder).encode(x), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_flat_configuration_is_read_with_its_defaults(tmp_path: Path) -> None:
@@ -89,7 +159,7 @@ def test_an_unused_scaling_factor_is_dropped_and_a_used_one_refused(tmp_path: Pa
     save_file({**held, "scaling_factor": torch.ones(64)}, tmp_path / "sae_weights.safetensors")
     assert load_sae(tmp_path).d_sae == 64
     save_file({**held, "scaling_factor": torch.full((64,), 2.0)}, tmp_path / "sae_weights.safetensors")
-    with pytest.raises(WeightsFormat, match="expected scaling_factor to be all ones"):
+    with pytest.raises(WeightsFormat, match=r"expected scaling_factor to be all ones"):
         load_sae(tmp_path)
 
 
@@ -98,13 +168,17 @@ def test_an_unused_scaling_factor_is_dropped_and_a_used_one_refused(tmp_path: Pa
     [
         ({"activation_fn_str": "tanh-relu"}, "activation_fn_str: expected relu or topk, found 'tanh-relu'"),
         ({"activation_fn_str": "topk"}, "k: expected a whole number from 1 to 64, found None"),
-        ({"normalize_activations": True}, "normalize_activations: expected none, found 'expected_average_only_in'"),
-        ({"hook_name": "blocks.2.attn.hook_z"}, "reshape_activations: expected none, found 'hook_z'"),
+        ({"normalize_activations": True}, "as the folder has no factor, found 'expected_average_only_in'"),
+        ({"hook_point": "blocks.2.hook_scale", "hook_name": "blocks.2.hook_scale"}, "found 'blocks.2.hook_scale'"),
         ({"hook_point_head_index": 3}, "hook_head_index: expected null, found 3"),
         ({"d_in": None}, "d_in: expected a whole number above 0, found None"),
         (
-            {"model_from_pretrained_kwargs": {"center_writing_weights": True}},
-            "center_writing_weights: expected false, found True",
+            {"model_from_pretrained_kwargs": {"center_writing_weights": True}, "architecture": "gated"},
+            "center_writing_weights: expected false, except for standard, topk, jumprelu, found True",
+        ),
+        (
+            {"model_from_pretrained_kwargs": {"fold_ln": True}, "hook_name": "blocks.2.mlp.hook_in"},
+            "fold_ln: expected false at blocks.2.mlp.hook_in, found True",
         ),
     ],
 )
@@ -118,19 +192,23 @@ def test_a_flat_configuration_that_cannot_be_met_is_refused(
 @pytest.mark.parametrize(
     ("stated", "message"),
     [
-        ({"architecture": "transcoder"}, "expected one of standard, topk, jumprelu, gated, found 'transcoder'"),
+        ({"architecture": "temporal"}, "expected one of standard, topk, jumprelu, gated, .*, found 'temporal'"),
+        ({"architecture": "transcoder"}, "d_out: expected a whole number above 0, found None"),
+        (
+            {"architecture": "transcoder", "d_out": 32},
+            "apply_b_dec_to_input: expected false, as b_dec lies in what is rebuilt, found True",
+        ),
         ({"d_sae": -4}, "d_sae: expected a whole number above 0, found -4"),
         ({"d_in": "32"}, "d_in: expected a whole number above 0, found '32'"),
         ({"d_in": True}, "d_in: expected a whole number above 0, found True"),
         ({"k": 65}, "k: expected a whole number from 1 to 64, found 65"),
         ({"k": 2.5}, "k: expected a whole number from 1 to 64, found 2.5"),
-        ({"normalize_activations": "layer_norm"}, "normalize_activations: expected none, found 'layer_norm'"),
-        ({"reshape_activations": "hook_z"}, "reshape_activations: expected none, found 'hook_z'"),
+        ({"normalize_activations": "covariance_whitening"}, "has no factor, found 'covariance_whitening'"),
+        ({"reshape_activations": "hook_z"}, "reshape_activations: expected none, .*found 'hook_z'"),
         ({"apply_b_dec_to_input": "yes"}, "apply_b_dec_to_input: expected true or false, found 'yes'"),
         ({"temperature": 3}, "keys: expected none beside .*, found 'temperature'"),
-        ({"metadata": {"hook_name": "blocks.2.hook_mlp_out"}}, r"\.hook_resid_post .*found 'blocks.2.hook_mlp_out'"),
-        ({"metadata": {"hook_name": "blocks.0.hook_resid_pre"}}, "found 'blocks.0.hook_resid_pre'"),
-        ({"metadata": {}}, "hook_name: expected .*found None"),
+        ({"metadata": {"hook_name": "blocks.2.hook_pattern"}}, "hook_name: .*found 'blocks.2.hook_pattern'"),
+        ({"metadata": {}}, "hook_name: .*expected .*found 'None'"),
         (
             {"metadata": {"hook_name": "blocks.2.hook_resid_post", "undersong": {"grain": "word"}}},
             "undersong.grain: expected token or passage, found 'word'",
@@ -199,29 +277,9 @@ def test_a_spoilt_folder_is_refused_by_name(
 
 
 def test_a_folder_that_is_not_there_or_holds_nothing_known_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(WeightsMissing, match="there is no folder"):
+    with pytest.raises(WeightsMissing, match=r"there is no folder"):
         load_sae(tmp_path / "nope")
     with pytest.raises(
-        WeightsMissing, match=r"expected cfg.json and sae_weights.safetensors \(SAELens\) in .*, found neither"
+        WeightsMissing, match=r"cfg.json and sae_weights.safetensors \(SAELens\); .* in .*, found nothing"
     ):
         load_sae(tmp_path)
-
-
-def test_an_sae_of_another_model_is_refused(tmp_path: Path) -> None:
-    sae = load_sae(write_sae(tmp_path, layer=3))
-    check_fits(sae, 32, 4)
-    with pytest.raises(WeightsFormat, match="SAE 3: expected d_in 64, the model's width; found 32"):
-        check_fits(sae, 64, 4)
-    with pytest.raises(
-        WeightsFormat, match=r"SAE 3: expected a layer from 0 to 2; found 3 \(blocks.3.hook_resid_post\)"
-    ):
-        check_fits(sae, 32, 3)
-
-
-@pytest.mark.parametrize("entry", FORMATS, ids=lambda entry: entry.name)
-def test_every_format_of_the_table_keeps_its_contract(tmp_path: Path, entry: Format) -> None:
-    folder = write_sae(tmp_path / "sae")
-    assert entry.matches(folder) and not entry.matches(tmp_path)
-    config = entry.read_config(folder)
-    weights = entry.read_weights(folder, config)
-    assert weights["W_dec"].shape == (config.d_sae, config.d_in)

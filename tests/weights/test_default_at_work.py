@@ -76,8 +76,8 @@ def along(bench: Bench, draft, asked: WriteRequest, feature: Turned) -> tuple[fl
     direction = feature.dictionary.sae.directions([feature.index])[0]
     total = 0.0
     for result in results:
-        window = WindowCache(bench.loaded.model, [feature.dictionary.sae.hook_layer])
-        read = window.extend([*prompt, *bench.loaded.encode(result.text)[0]])[feature.dictionary.sae.hook_layer]
+        point = feature.dictionary.reads
+        read = WindowCache(bench.loaded.model, [point]).extend([*prompt, *bench.loaded.encode(result.text)[0]])[point]
         total += float(read[len(prompt) :].mean(dim=0) @ direction)
     presence = sum(result.receipt.effects[0].after for result in results)
     return presence / len(results), total / len(results)

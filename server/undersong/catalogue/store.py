@@ -111,6 +111,10 @@ class Catalogue:
         """Id -> whether it steers, of every feature, shown or not, for which that was measured."""
         return {identity: bool(value) for identity, value in self._rows(_STEERS, ())}
 
+    def features(self) -> frozenset[str]:
+        """Ids of all features that somebody tried to name, shown or not."""
+        return frozenset(identity for (identity,) in self._rows("SELECT id FROM feature", ()))
+
     def names(self) -> Mapping[str, str]:
         """Id -> name of every feature that is shown to writers, in the catalogue's order."""
         return self._names

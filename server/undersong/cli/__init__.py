@@ -19,11 +19,14 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("undersong.cli.serve", "the language server that an editor starts"),
     "engine": ("undersong.cli.engine", "the process that owns the model; editors start it themselves"),
     "features": ("undersong.cli.features", "the names that can be pinned: all of them, or those found by some words"),
+    "sae": ("undersong.cli.sae", "inspect, convert and train sparse autoencoders"),
     "demo": ("undersong.cli.demo", "the main job without an editor: open a draft, read it, steer a paragraph"),
 }
 """name: (module, what it is)"""
 CUT_SHORT = 128 + 13
 """Exit status of a program that SIGPIPE ends, as a shell tells it."""
+INTERRUPTED = 128 + 2
+"""That of one that Ctrl-C ends."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not _output_is_cut_short():
             raise
         return CUT_SHORT
+    except KeyboardInterrupt:
+        print(f"undersong {parsed.subcommand}: stopped", file=sys.stderr)
+        return INTERRUPTED
     except UndersongError as error:
         print(f"undersong {parsed.subcommand}: {error.message}", file=sys.stderr)
         return 2

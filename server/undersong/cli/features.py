@@ -1,9 +1,10 @@
-"""`undersong features`: the features of the default weights by name, from their catalogue, without an engine."""
+"""`undersong features`: features by name, of the default weights or of another catalogue, without an engine."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 from undersong.assist.cells import width
 from undersong.assist.phrases import READS_ONLY
@@ -30,24 +31,36 @@ class Listed:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="WORDS", help=f"list what these find, best first (at most {FOUND})")
     parser.add_argument("--steer", action="store_true", help="only those that were measured to steer")
+    parser.add_argument(
+        "--catalogue", type=Path, metavar="FILE",
+        help="another catalogue.sqlite, as `undersong sae label` writes it (default: that of the default weights, "
+        "whatever model an editor is set to)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
-    folder = find_default()
-    manifest = read_manifest(folder)
-    catalogue = Catalogue.open(folder / manifest.catalogue) if manifest.catalogue else Catalogue.empty()
+    if arguments.catalogue is None:
+        folder = find_default()
+        manifest = read_manifest(folder)
+        catalogue = Catalogue.open(folder / manifest.catalogue) if manifest.catalogue else Catalogue.empty()
+        title = f"Default weights: {manifest.name} ({folder})"
+    else:
+        manifest, catalogue = None, Catalogue.open(arguments.catalogue.expanduser())
+        title = f"Catalogue: {arguments.catalogue}"
     try:
         query = " ".join(arguments.words).strip()
         found = searched(catalogue, query) if query else tuple(catalogue.names())
-        loaded = {sae.id for sae in manifest.saes if sae.is_loaded}
-        features = [listed(catalogue, manifest, feature) for feature in found if feature.rpartition(".")[0] in loaded]
+        if manifest is not None:
+            loaded = {sae.id for sae in manifest.saes if sae.is_loaded}
+            found = tuple(feature for feature in found if feature.rpartition(".")[0] in loaded)
+        features = [listed(catalogue, manifest, feature) for feature in found]
     finally:
         catalogue.close()
     if arguments.steer:
         features = [feature for feature in features if feature.steers]
     if not features:
         raise UnknownFeature(f"there is no feature to list{f' for “{query}”' if query else ''}")
-    print(f"Default weights: {manifest.name} ({folder})\n")
+    print(f"{title}\n")
     for line in table(features[:FOUND] if query else features):
         print(line)
     return 0
@@ -58,11 +71,12 @@ def searched(catalogue: Catalogue, query: str) -> tuple[str, ...]:
     return tuple(hit.feature for hit in catalogue.search(query, len(catalogue.names())))
 
 
-def listed(catalogue: Catalogue, manifest: Manifest, feature: str) -> Listed:
-    """A feature of the catalogue; one of an SAE that is not there to steer does not steer."""
+def listed(catalogue: Catalogue, manifest: Manifest | None, feature: str) -> Listed:
+    """A feature of the catalogue; one of an SAE that a manifest does not name to steer with does not steer."""
     card = catalogue.card(feature)
     assert card is not None
-    return Listed(card.name, feature, card.detection, card.steers if manifest.steers(feature) else False)
+    to_steer_with = manifest is None or manifest.steers(feature)
+    return Listed(card.name, feature, card.detection, card.steers if to_steer_with else False)
 
 
 def table(features: list[Listed]) -> list[str]:

@@ -5,8 +5,8 @@ unsteered, nats) over N_TOKENS tokens generated from each of eight neutral openi
 (sae-and-steering.md, part e, step 4). The effect is not monotone far out, so "largest" means: the last dose before
 the first one that exceeds it.
 
-1. A ladder of doses, from 1/8 to 1 times the mean residual norm (a delta is capped there); all openings at all rungs
-   are one batch.
+1. A ladder of doses, from 1/8 to 1 times the mean norm of the residual stream where the delta is added (it is capped
+   there); all openings at all rungs are one batch.
 2. The rung below the first excess and that excess bracket the dose; a finer ladder inside the bracket settles it.
 """
 
@@ -23,6 +23,7 @@ from undersong.engine.steering import Turned, interventions
 from undersong.model.divergence import divergence_steps
 from undersong.model.kv_cache import WindowCache
 from undersong.model.sampling import Sampler
+from undersong.sae.base import SAE
 from undersong.wire import Dose, WriteProgress
 
 N_TOKENS = 24
@@ -40,8 +41,8 @@ class Rung:
 def calibrate(loaded: Loaded, dictionary: Dictionary, index: int) -> Generator[WriteProgress, None, Dose]:
     """Steps; returns the dose of one feature."""
     openings = _equal_openings(loaded)
-    norm = _residual_norm(loaded, dictionary.sae.hook_layer, openings)
-    unit = float(dictionary.directions([index])[0].float().norm())
+    norm, scale = _sizes(loaded, dictionary.sae, openings)
+    unit = scale * float(dictionary.directions([index])[0].float().norm())
     ladder = [share * norm / max(unit, 1e-6) for share in COARSE]
     total = 2 * N_TOKENS
     coarse = yield from _measure(loaded, dictionary, index, openings, ladder, WriteProgress("dose", 0, total))
@@ -105,11 +106,14 @@ def _equal_openings(loaded: Loaded) -> list[list[int]]:
     return [bos + row[-shortest:] for row in ids]
 
 
-def _residual_norm(loaded: Loaded, layer: int, openings: list[list[int]]) -> float:
-    """Mean norm of resid_post at `layer` over the openings, BOS excluded."""
+def _sizes(loaded: Loaded, sae: SAE, openings: list[list[int]]) -> tuple[float, float]:
+    """Means over the openings, BOS excluded: the norm of the stream where a delta is added, and `sae.unit`."""
+    reads, writes = sae.config.point, loaded.model.sites.stream(sae.config.point_out)
+    assert writes is not None
     norms: list[torch.Tensor] = []
+    units: list[torch.Tensor] = []
     for opening in openings:
-        window = WindowCache(loaded.model, [layer])
-        window.extend(opening)
-        norms.append(window.residuals(layer, 1).float().norm(dim=-1))
-    return float(torch.cat(norms).mean())
+        passed = WindowCache(loaded.model, [reads, writes]).extend(opening)
+        norms.append(passed[writes][1:].float().norm(dim=-1))
+        units.append(sae.unit(passed[reads][1:]).float())
+    return float(torch.cat(norms).mean()), float(torch.cat(units).mean())

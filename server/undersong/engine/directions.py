@@ -1,6 +1,6 @@
 """Steering directions: what to add to the residual stream for a feature, where that is not its decoder's row.
 
-`steering.safetensors` beside an SAE's weights holds one tensor, `directions` [d_sae, d_in], its rows of unit norm; a
+`steering.safetensors` beside an SAE's weights holds one tensor, `directions` [d_sae, d_out], its rows of unit norm; a
 row of zeros is a feature that cannot be raised. A decoder's row says what a feature looks like in the stream, which is
 not always what brings it about: the features of a passage dictionary are directions of means over many tokens.
 Reading knows nothing of this file, nor does the ablation of a token feature, which takes away what is read.
@@ -23,8 +23,8 @@ UNIT_TOLERANCE = 1e-2
 
 
 def load_directions(path: Path, sae: SAE) -> Tensor:
-    """[d_sae, d_in] as `sae` is stored. Raises WeightsMissing, WeightsFormat with what was expected and found."""
-    found = read_tensors(path, {"directions": (sae.d_sae, sae.d_in)}, optional=frozenset())["directions"]
+    """[d_sae, d_out] as `sae` is stored. Raises WeightsMissing, WeightsFormat with what was expected and found."""
+    found = read_tensors(path, {"directions": (sae.d_sae, sae.d_out)}, optional=frozenset())["directions"]
     if not found.is_floating_point():
         raise WeightsFormat(f"{path}: directions: expected floating-point numbers, found {found.dtype}")
     if not torch.isfinite(found.float()).all():

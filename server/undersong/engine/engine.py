@@ -145,6 +145,7 @@ class Engine:
                     dtype=str(model.dtype).removeprefix("torch."),
                     context=model.context,
                     saes=tuple(parts.loaded.dictionaries),
+                    warnings=parts.loaded.warnings,
                 )
             )
 
@@ -157,6 +158,8 @@ class Engine:
             while said:
                 yield said.pop(0)
         assert loaded is not None
+        for warning in loaded.warnings:
+            logger.warning("%s", warning)
         limits = Limits.of_context(loaded.model.context)
         max_atom = min(MAX_ATOM_TOKENS, limits.body_max)
         passages = PassageReader(loaded.encode, loaded.typography, loaded.paragraph_break, max_atom)

@@ -6,7 +6,8 @@ with SAEs given by path. Everything is loaded on the device thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -19,12 +20,18 @@ from undersong.engine import reference, weights
 from undersong.engine.directions import STEERING, load_directions
 from undersong.engine.folders import cache_folder
 from undersong.engine.presence import DENSE, POSITION_BOUND, Reference, load_reference
-from undersong.errors import BadWeights
+from undersong.engine.self_check import check_once
+from undersong.engine.subject import check_fits
+from undersong.errors import BadWeights, WeightsFormat
+from undersong.hook_points import HookPoint, order
 from undersong.model.load import LanguageModel, load_model
 from undersong.model.tokens import encode
-from undersong.sae.base import SAE, check_fits
+from undersong.sae.architectures.crosscoder import CrosscoderSAE
+from undersong.sae.base import SAE
 from undersong.sae.load import load_sae
 from undersong.text.span import Span
+
+logger = logging.getLogger(__name__)
 
 REFERENCE = "reference.safetensors"
 Say = Callable[[str, float], None]
@@ -35,7 +42,7 @@ Say = Callable[[str, float], None]
 class Dictionary:
     """One SAE in use. `shown`: [d_sae] bool, features that a writer may see unasked; `roles`: "read", "steer".
 
-    `steering`: [d_sae, d_in], what is added for a feature, where that is not the decoder's row (directions.py).
+    `steering`: [d_sae, d_out], what is added for a feature, where that is not the decoder's row (directions.py).
     """
 
     sae: SAE
@@ -44,8 +51,12 @@ class Dictionary:
     shown: torch.Tensor
     steering: torch.Tensor | None = None
 
+    @property
+    def reads(self) -> HookPoint:
+        return self.sae.config.point
+
     def directions(self, indices: Sequence[int] | torch.Tensor) -> torch.Tensor:
-        """[k, d_in]: what is added to the residual stream for one unit of each feature."""
+        """[k, d_out]: what is added where the SAE writes for one unit of each feature, times `SAE.unit`."""
         if self.steering is None:
             return self.sae.directions(indices)
         return self.steering[torch.as_tensor(indices, dtype=torch.long).reshape(-1)]
@@ -56,6 +67,7 @@ class Loaded:
     """All that reading and writing need. `fingerprint`: of model and SAEs, for caches on disk and in memory.
 
     `steers`: feature id -> whether raising it does anything, where that is known.
+    `warnings`: what is likely wrong with an SAE, for a person.
     """
 
     model: LanguageModel
@@ -67,6 +79,7 @@ class Loaded:
     typography: str
     paragraph_break: str
     line_break_ids: frozenset[int]
+    warnings: tuple[str, ...] = ()
 
     @property
     def reading(self) -> tuple[Dictionary, ...]:
@@ -82,13 +95,15 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One SAE to load, and the files that go with it."""
+    """One SAE to load, and the files that go with it. `known`: one of a manifest, whose weights are just what was
+    tried when they were made; others are tried here (self_check.py)."""
 
     path: Path
     id: str | None
     roles: tuple[str, ...]
     reference: Path | None
     steering: Path | None
+    known: bool
 
 
 def load(model: str | None, saes: tuple[str, ...], device: str | None, say: Say) -> Iterator[Loaded | None]:
@@ -107,33 +122,44 @@ def load(model: str | None, saes: tuple[str, ...], device: str | None, say: Say)
         catalogue = Catalogue.open(folder / manifest.catalogue) if manifest.catalogue else Catalogue.empty()
     else:
         model_path, typography, paragraph_break = _needed(model, saes), "any", "\n\n"
-        sources = [_given(Path(path)) for path in saes]
-        catalogue = _catalogue_beside(saes)
+        sources = [_given(Path(path).expanduser()) for path in saes]
+        catalogue = _catalogue_beside(sources[0])
     if not any("read" in source.roles for source in sources):
         raise BadWeights(f"expected at least one SAE with the role read for {model_path}, found none")
     say("loading the language model", 0.3)
     yield None
     language_model = load_model(model_path, device)
     dictionaries: dict[str, Dictionary] = {}
+    warnings: list[str] = []
     fingerprint = _fingerprint(model_path, sources)
     for number, source in enumerate(sources):
         say(f"loading SAE {number + 1} of {len(sources)}", 0.5 + 0.4 * number / len(sources))
         yield None
-        sae = load_sae(source.path, device=str(language_model.device), id=source.id)
-        check_fits(sae, language_model.d_model, language_model.n_layers)
+        sae = _of_one_place(source, language_model)
         if sae.id in dictionaries:
             raise BadWeights(
-                f"{source.path}: expected one SAE for each layer and grain, found a second one with id {sae.id}"
+                f"{source.path}: expected one SAE for each hook point and grain, found a second one with id {sae.id}"
             )
-        if source.reference is None:
-            say(f"measuring reference statistics for {sae.id}", 0.5 + 0.4 * (number + 0.5) / len(sources))
-            yield None
-            statistics = yield from _measured_reference(language_model, sae, fingerprint)
-        else:
+        if sae.grain == "token" and not source.known:
+            kept_at = cache_folder() / "checks" / f"{fingerprint}-{sae.id}.json"
+            if not kept_at.exists():
+                say(f"trying {sae.id} on a little text", 0.5 + 0.4 * (number + 0.25) / len(sources))
+                yield None
+            checked = check_once(language_model, sae, kept_at)
+            warnings += [f"SAE {sae.id} ({source.path}): {warning}" for warning in checked.warnings]
+        if source.reference is not None:
             statistics = load_reference(source.reference, sae.d_sae)
+        else:
+            kept_at = cache_folder() / "references" / f"{fingerprint}-{sae.id}.safetensors"
+            known = reference.kept(kept_at, sae.d_sae)
+            if known is None:
+                say(f"measuring reference statistics for {sae.id}", 0.5 + 0.4 * (number + 0.5) / len(sources))
+                yield None
+                known = yield from _measured_reference(language_model, sae, kept_at)
+            statistics = known
         steering = None if source.steering is None else load_directions(source.steering, sae)
         shown = _shown(sae, statistics, catalogue)
-        dictionaries[sae.id] = Dictionary(sae, source.roles, statistics, shown, steering)
+        dictionaries[sae.id] = Dictionary(sae, _roles(source, sae, language_model), statistics, shown, steering)
     yield Loaded(
         model=language_model,
         dictionaries=dictionaries,
@@ -144,7 +170,31 @@ def load(model: str | None, saes: tuple[str, ...], device: str | None, say: Say)
         typography=typography,
         paragraph_break=paragraph_break,
         line_break_ids=_line_break_ids(language_model),
+        warnings=tuple(warnings),
     )
+
+
+def _of_one_place(source: _Source, model: LanguageModel) -> SAE:
+    """The SAE, which fits the model. WeightsMissing, WeightsFormat."""
+    sae = load_sae(source.path, device=str(model.device), id=source.id)
+    if isinstance(sae, CrosscoderSAE):
+        raise WeightsFormat(
+            f"{source.path}: expected an SAE that reads one place of the model and writes one; "
+            f"found a crosscoder of {len(sae.places)} places, which is for comparing layers or models"
+        )
+    check_fits(model, sae)
+    reads, writes = sae.config.point, sae.config.point_out
+    if order(writes) < order(reads):
+        raise WeightsFormat(f"SAE {sae.id}: expected one that writes after it reads ({reads}); found {writes}")
+    return sae
+
+
+def _roles(source: _Source, sae: SAE, model: LanguageModel) -> tuple[str, ...]:
+    """Those stated, but for steering where nothing can be added to the residual stream."""
+    if "steer" not in source.roles or model.sites.stream(sae.config.point_out) is not None:
+        return source.roles
+    logger.warning("SAE %s reads, does not steer: %s is no part of the residual stream", sae.id, sae.config.point_out)
+    return tuple(role for role in source.roles if role != "steer")
 
 
 def _line_break_ids(model: LanguageModel) -> frozenset[int]:
@@ -165,27 +215,24 @@ def _listed(folder: Path, entry: weights.SAEEntry) -> _Source:
     """An SAE of a manifest."""
     path = folder / entry.path
     reference, steering = (None if name is None else path / name for name in (entry.reference, entry.steering))
-    return _Source(path, entry.id, entry.roles, reference, steering)
+    return _Source(path, entry.id, entry.roles, reference, steering, known=True)
 
 
 def _given(path: Path) -> _Source:
     """An SAE of the user's own, with what lies beside its weights."""
     reference, steering = (file if file.exists() else None for file in (path / REFERENCE, path / STEERING))
-    return _Source(path, None, ("read", "steer"), reference, steering)
+    return _Source(path, None, ("read", "steer"), reference, steering, known=False)
 
 
-def _catalogue_beside(saes: tuple[str, ...]) -> Catalogue:
+def _catalogue_beside(source: _Source) -> Catalogue:
     """A catalogue that lies with the first SAE, if there is one."""
-    path = Path(saes[0]) / "catalogue.sqlite"
+    path = source.path / "catalogue.sqlite"
     return Catalogue.open(path) if path.exists() else Catalogue.empty()
 
 
-def _measured_reference(model: LanguageModel, sae: SAE, fingerprint: str) -> Generator[None, None, Reference]:
-    """Steps; returns the reference of an SAE that came without one, from the cache where it was measured before."""
-    path = cache_folder() / "references" / f"{fingerprint}-{sae.id}.safetensors"
-    known = reference.kept(path, sae.d_sae)
-    if known is not None:
-        return known
+def _measured_reference(model: LanguageModel, sae: SAE, path: Path) -> Generator[None, None, Reference]:
+    """Steps; returns the reference of an SAE that came without one, and keeps it at `path`."""
+    known = None
     for step in reference.measure(model, sae, reference.reference_passages()):
         known = step
         yield None
@@ -196,15 +243,22 @@ def _measured_reference(model: LanguageModel, sae: SAE, fingerprint: str) -> Gen
 
 def _shown(sae: SAE, statistics: Reference, catalogue: Catalogue) -> torch.Tensor:
     """[d_sae] bool: Dictionary.shown."""
-    prefix = f"{sae.id}."
-    named = [int(feature[len(prefix) :]) for feature in catalogue.names() if feature.startswith(prefix)]
-    if named:
-        shown = torch.zeros(sae.d_sae, dtype=torch.bool)
-        shown[named] = True
-    else:
-        # Nobody has named these: show all of them by number, but for those that are on everywhere.
-        shown = torch.ones(sae.d_sae, dtype=torch.bool)
+    shown = torch.ones(sae.d_sae, dtype=torch.bool)
+    # What was tried is shown if it has a name that holds; what nobody tried to name goes by its id.
+    shown[_of(sae, catalogue.features())] = False
+    shown[_of(sae, catalogue.names())] = True
     return shown & (statistics.frequency <= DENSE) & (statistics.position_bias <= POSITION_BOUND)
+
+
+def _of(sae: SAE, features: Iterable[str]) -> list[int]:
+    """Those of this SAE, by number. WeightsFormat where it has no such feature."""
+    prefix = f"{sae.id}."
+    found = [int(feature[len(prefix) :]) for feature in features if feature.startswith(prefix)]
+    if found and max(found) >= sae.d_sae:
+        raise WeightsFormat(
+            f"SAE {sae.id}: expected a catalogue of its {sae.d_sae} features, found one with {prefix}{max(found)}"
+        )
+    return found
 
 
 def _steers(dictionaries: dict[str, Dictionary], catalogue: Catalogue) -> dict[str, bool]:
@@ -219,9 +273,17 @@ def _steers(dictionaries: dict[str, Dictionary], catalogue: Catalogue) -> dict[s
 def _fingerprint(model_path: str, sources: list[_Source]) -> str:
     """Of names, sizes and times: cheap, and different whenever a file, or how we measure, was replaced."""
     digest = blake2b(__version__.encode(), digest_size=12)
-    for path in [Path(model_path), *(source.path for source in sources)]:
-        digest.update(str(path).encode())
-        for file in sorted(path.rglob("*")) if path.is_dir() else []:
-            if file.is_file():
-                digest.update(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
+    for path in [Path(model_path).expanduser(), *(source.path for source in sources)]:
+        # One file is one file, however its path was written; a name on the hub is no path here.
+        digest.update(str(path.resolve() if path.exists() else path).encode())
+        for file in sorted(_files_of(path)):
+            state = file.stat()
+            digest.update(f"{file.name} {state.st_size} {state.st_mtime_ns}".encode())
     return digest.hexdigest()
+
+
+def _files_of(path: Path) -> list[Path]:
+    """All files in a folder; a single file, and those beside it that may say what it is; none of a name on the hub."""
+    if path.is_dir():
+        return [file for file in path.rglob("*") if file.is_file()]
+    return [path, *path.parent.glob("*.json"), *path.parent.glob("*.yaml")] if path.is_file() else []

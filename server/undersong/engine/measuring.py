@@ -35,14 +35,14 @@ def measure(
     loaded: Loaded, window: WindowCache, n_prompt: int, texts: Sequence[Sequence[int]], following: Sequence[int]
 ) -> list[Measured]:
     """Read each text after the first `n_prompt` tokens of `window`, with what follows behind it, in one batch."""
-    taps = sorted({d.sae.hook_layer for d in loaded.dictionaries.values()})
+    taps = {d.reads for d in loaded.dictionaries.values()}
     scored = score(loaded.model, window, n_prompt, [[*text, *following] for text in texts], taps)
     return [_measured(loaded, row, len(text)) for row, text in zip(scored, texts, strict=True)]
 
 
 def _measured(loaded: Loaded, row: Scored, n_tokens: int) -> Measured:
     tallies = {
-        name: _tally(dictionary, row.residuals[dictionary.sae.hook_layer][:n_tokens])
+        name: _tally(dictionary, row.read[dictionary.reads][:n_tokens])
         for name, dictionary in loaded.dictionaries.items()
     }
     return Measured(tallies, _mean(row.logprobs[:n_tokens]), _mean(row.logprobs[n_tokens:]), n_tokens)
@@ -52,16 +52,16 @@ def _mean(logprobs: torch.Tensor) -> float | None:
     return float(logprobs.mean()) if len(logprobs) else None
 
 
-def _tally(dictionary: Dictionary, residuals: torch.Tensor) -> Tally:
-    """residuals: [n_tokens, d_model] -> strengths as reading.tally_of gives them."""
+def _tally(dictionary: Dictionary, passed: torch.Tensor) -> Tally:
+    """passed: [n_tokens, d_in], what the SAE reads -> strengths as reading.tally_of gives them."""
     sae = dictionary.sae
-    if len(residuals) == 0:
+    if len(passed) == 0:
         return Tally(torch.zeros(sae.d_sae), torch.zeros(sae.d_sae))
     if sae.grain == "passage":
-        values = sae.encode(sae.pool(residuals.float().sum(dim=0), len(residuals)))[0].float().cpu()
+        values = sae.encode(sae.pool(passed.float().sum(dim=0), len(passed)))[0].float().cpu()
         return Tally(values, values)
-    acts = sae.encode(residuals).float()
-    return Tally((acts.sum(dim=0) / (len(residuals) + PSEUDO_TOKENS)).cpu(), acts.max(dim=0).values.cpu())
+    acts = sae.encode(passed).float()
+    return Tally((acts.sum(dim=0) / (len(passed) + PSEUDO_TOKENS)).cpu(), acts.max(dim=0).values.cpu())
 
 
 def receipt(

@@ -2,9 +2,9 @@
 
 1. The paragraph's atoms (sentences) that have no codes yet are found; each belongs to one window (windows.py).
 2. The window's KV cache is cropped to the common prefix and extended, chunk by chunk, up to the atom's end; only
-   the blocks up to the highest SAE that reads are run.
-3. Each reading SAE encodes the new tokens; of an atom only the active features are kept (sum, peak, where).
-   Passage-level dictionaries keep the sum of residuals instead, since they encode means.
+   the blocks up to the highest in which an SAE reads are run, once for all SAEs.
+3. Each reading SAE encodes what passed at its hook point; of an atom only the active features are kept (sum, peak,
+   where). Passage-level dictionaries keep the sum of what passed instead, since they encode means.
 4. Codes are summed over sentences and paragraphs, turned into presence (presence.py), and the most telling
    features are answered.
 
@@ -26,6 +26,7 @@ from undersong.engine.loading import Dictionary, Loaded
 from undersong.engine.passages import Atom
 from undersong.engine.presence import PSEUDO_TOKENS
 from undersong.engine.ranking import Tally, ranked
+from undersong.hook_points import HookPoint
 from undersong.model.kv_cache import WindowCache
 from undersong.text.common import common_prefix
 from undersong.text.span import Span
@@ -43,10 +44,10 @@ WORTH_REUSING = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AtomCodes:
-    """What one atom carries. `sparse`: per token-grain SAE; `pooled`: per layer the residuals' sum, [d_model]."""
+    """What one atom carries. `sparse`: per token-grain SAE; `pooled`: the sum of what passed at a hook point, [d]."""
 
     sparse: dict[str, SparseCodes]
-    pooled: dict[int, torch.Tensor]
+    pooled: dict[HookPoint, torch.Tensor]
     n_tokens: int
 
     @property
@@ -71,7 +72,7 @@ class Reader:
 
     def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded
-        self._taps = sorted({d.sae.hook_layer for d in loaded.reading})
+        self._taps = frozenset(d.reads for d in loaded.reading)
         self._windows: list[WindowCache] = []
         self._codes: OrderedDict[bytes, AtomCodes] = OrderedDict()
         self._code_bytes = 0
@@ -163,11 +164,11 @@ class Reader:
             position += len(atom.ids)
         wanted = set(here)
         encoded: dict[str, torch.Tensor] = {}
-        residuals = {layer: window.residuals(layer, first, position) for layer in self._taps}
+        passed = {point: window.read(point, first, position) for point in self._taps}
         for dictionary in self.loaded.reading:
             if dictionary.sae.grain == "token":
-                encoded[dictionary.sae.id] = dictionary.sae.encode(residuals[dictionary.sae.hook_layer])
-        pooled_layers = {d.sae.hook_layer for d in self.loaded.reading if d.sae.grain == "passage"}
+                encoded[dictionary.sae.id] = dictionary.sae.encode(passed[dictionary.reads])
+        pooled_points = {d.reads for d in self.loaded.reading if d.sae.grain == "passage"}
         found: dict[int, AtomCodes] = {}
         for a, tokens in ranges:
             if a not in wanted:
@@ -175,7 +176,7 @@ class Reader:
             rows = slice(tokens.start - first, tokens.stop - first)
             offset = len(outline.atoms[a].ids) - len(tokens)
             sparse = {name: _sparse(acts[rows], offset) for name, acts in encoded.items()}
-            pooled = {layer: residuals[layer][rows].float().sum(dim=0).cpu() for layer in pooled_layers}
+            pooled = {point: passed[point][rows].float().sum(dim=0).cpu() for point in pooled_points}
             found[a] = AtomCodes(sparse, pooled, len(tokens))
             self._keep(outline.keys[a], found[a])
         return found
@@ -251,7 +252,7 @@ def tally_of(dictionary: Dictionary, codes: Sequence[AtomCodes]) -> Tally:
     if sae.grain == "passage":
         if n_tokens == 0:
             return Tally(torch.zeros(sae.d_sae), torch.zeros(sae.d_sae))
-        total = torch.stack([code.pooled[sae.hook_layer] for code in codes]).sum(dim=0)
+        total = torch.stack([code.pooled[dictionary.reads] for code in codes]).sum(dim=0)
         values = sae.encode(sae.pool(total, n_tokens))[0].float().cpu()
         return Tally(values, values)
     values, peaks = torch.zeros(sae.d_sae), torch.zeros(sae.d_sae)

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from undersong.catalogue.store import Catalogue
-from undersong.engine import weights
+from undersong.engine import folders, weights
 from undersong.engine.presence import LEVELS, PSEUDO_TOKENS, Reference, load_reference
 from undersong.errors import WeightsFormat
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
 from undersong.model.tokens import encode
 from undersong.sae.base import SAE
+from undersong.sae.writing import save_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +55,13 @@ def measure(model: LanguageModel, sae: SAE, texts: list[str]) -> Iterator[Refere
     bos = [] if model.bos_id is None else [model.bos_id]
     for row, text in enumerate(texts):
         ids = list(encode(model.tokenizer, text).ids)[: model.context - len(bos)]
-        window = WindowCache(model, [sae.hook_layer])
-        window.extend(bos + ids)
-        residuals = window.residuals(sae.hook_layer, len(bos))
+        window = WindowCache(model, [sae.config.point])
+        passed = window.extend(bos + ids)[sae.config.point][len(bos) :]
         if sae.grain == "passage":
-            acts = sae.encode(sae.pool(residuals.float().sum(dim=0), len(ids))).float().cpu()
+            acts = sae.encode(sae.pool(passed.float().sum(dim=0), len(ids))).float().cpu()
             strengths[row] = acts[0]
         else:
-            acts = sae.encode(residuals).float().cpu()
+            acts = sae.encode(passed).float().cpu()
             strengths[row] = acts.sum(dim=0) / (len(ids) + PSEUDO_TOKENS)
         fired += (acts > 0).sum(dim=0)
         maximum = torch.maximum(maximum, acts.max(dim=0).values)
@@ -88,18 +84,11 @@ def kept(path: Path, d_sae: int) -> Reference | None:
 
 
 def keep(path: Path, reference: Reference) -> None:
-    """Write it whole or not at all. Where that cannot be, it is measured again next time."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
+    """Write it whole or not at all (folders.keep)."""
     tensors = {
         "frequency": reference.frequency,
         "max": reference.maximum,
         "presence_quantiles": reference.quantiles,
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, str(partial), metadata={"levels": json.dumps(reference.levels.tolist())})
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            partial.unlink()
-        logger.warning("reference statistics are not kept at %s: %s", path, error)
+    metadata = {"levels": json.dumps(reference.levels.tolist())}
+    folders.keep(path, lambda partial: save_tensors(partial, tensors, metadata))

@@ -1,9 +1,9 @@
-"""From dials to interventions on the residual stream.
+"""From dials to interventions where the SAE's features are written.
 
 Strength s > 0 of a feature asks for s times the activation of its calibrated dose; s < 0 ablates it to that share.
 A passage-level feature is a direction of mean residuals: what it reads on a single token means nothing. Whatever is
 asked, s doses are added along it: below 0 they push the text away (docs/decisions/0007-less-of-a-passage-feature.md).
-Dials of one layer and operation are solved jointly (model/interventions.py).
+Dials of all SAEs that write to one place are solved jointly (model/interventions.py).
 What is added lies along the dictionary's steering direction where it has one; what is ablated is what the SAE reads,
 along the decoder's row. A feature that is known to read and not to steer is not raised at all.
 """
@@ -21,6 +21,7 @@ import torch
 from undersong.engine.loading import Dictionary, Loaded
 from undersong.errors import BadStrength, UnknownFeature
 from undersong.model.interventions import Intervention
+from undersong.sae.base import SAE
 from undersong.wire import MAX_STRENGTH, MIN_STRENGTH, Dial, Operation
 
 _INDEX = re.compile(r"[0-9]{1,9}")
@@ -47,7 +48,7 @@ class Turned:
 
     @property
     def direction(self) -> torch.Tensor:
-        """[1, d_in]: what one unit of it moves the residual stream by."""
+        """[1, d_out]: what one unit of it moves the place by that it writes to, times `SAE.unit`."""
         source = self.dictionary.sae if self.operation == "ablate" else self.dictionary
         return source.directions([self.index])
 
@@ -88,7 +89,8 @@ def turned(loaded: Loaded, dial: Dial) -> Turned:
     if dial.strength < 0 or dial.operation == "ablate":
         made = replace(found, asked="ablate", share=min(abs(dial.strength), 1.0))
         # A direction that does nothing does nothing turned round either: a silenced feature must not cost the writing.
-        moves = made.direction.any() and (steers or made.operation == "ablate")
+        written = loaded.model.sites.stream(found.dictionary.sae.config.point_out) is not None
+        moves = made.direction.any() and (steers or (made.operation == "ablate" and written))
         return made if moves else replace(made, share=0.0)
     if dial.strength > 0 and not steers:
         raise BadStrength(
@@ -104,28 +106,31 @@ def interventions(features: Sequence[Turned], targets: torch.Tensor, scale: torc
     """targets: [rows, k] activations to reach (ablate ignores them); scale: [rows], 0 leaves a row bit for bit."""
     order = sorted(range(len(features)), key=lambda n: _group(features[n]))
     made: list[Intervention] = []
-    for (layer, operation), group in groupby(order, key=lambda n: _group(features[n])):
+    for (_, operation), group in groupby(order, key=lambda n: _group(features[n])):
         members = list(group)
         chosen = [features[n] for n in members]
-        device = chosen[0].dictionary.sae.device
+        sae = chosen[0].dictionary.sae
         made.append(
             Intervention(
-                layer=layer,
+                point=sae.config.point_out,
                 operation=operation,
                 directions=torch.cat([feature.direction for feature in chosen]),
-                targets=targets[:, members].to(device),
-                columns=None if operation == "add" else _columns(chosen),
-                scale=scale.to(device),
+                targets=targets[:, members].to(sae.device),
+                columns=None if operation == "add" else _columns(sae, chosen),
+                scale=scale.to(sae.device),
+                reads=sae.config.point,
+                unit=None if sae.config.normalization == "none" else sae.unit,
             )
         )
     return made
 
 
-def _group(feature: Turned) -> tuple[int, Operation]:
-    return feature.dictionary.sae.hook_layer, feature.operation
+def _group(feature: Turned) -> tuple[str, Operation]:
+    return feature.dictionary.sae.id, feature.operation
 
 
-def _columns(features: Sequence[Turned]) -> Callable[[torch.Tensor], torch.Tensor]:
+def _columns(sae: SAE, features: Sequence[Turned]) -> Callable[[torch.Tensor], torch.Tensor]:
     """What each feature reads; of one that is ablated in part only that share, so that the rest stays."""
-    readers = [(feature.dictionary.sae.reader([feature.index]), feature.share) for feature in features]
-    return lambda resid: torch.cat([reader(resid) * share for reader, share in readers], dim=-1)
+    reader = sae.reader([feature.index for feature in features])
+    shares = torch.tensor([feature.share for feature in features], device=sae.device)
+    return lambda passed: reader(passed) * shares

@@ -296,6 +296,8 @@ class Session:
             if link.ready:
                 self._reader_may_be_another()
                 self._check_names()
+                for warning in link.health.warnings if link.health is not None else ():
+                    self.notices.say_once(f"weights {warning}", types.MessageType.Warning, warning)
             for uri in self._drafts:
                 self._read_anew(uri)
         if self.profile.status and not self.protocol.shutting_down:

@@ -1,7 +1,7 @@
 """The language model: loading, reading with cached prefixes, steering, writing. Knows nothing of SAEs.
 
 load, language_model    a folder or hub name -> LanguageModel
-blocks, hook_points     any architecture's decoder blocks, and the names of their sites
+blocks, layouts, sites  any architecture's decoder blocks, and the hook points inside them: read and added to
 tokens                  text <-> tokens
 kv_cache, fork          WindowCache: one window of a draft, cropped and extended; forks for candidates
 interventions           deltas on the residual stream

@@ -1,4 +1,4 @@
-"""The decoder blocks of any transformers causal model: found, read, replaced and skipped by position.
+"""The decoder blocks of any transformers causal model: found, replaced and skipped by position.
 
 Nothing here knows an architecture by name. What a block returns differs (a tensor, or a tuple that begins with one),
 so `find_blocks` runs one token through the network and keeps what it saw.
@@ -44,25 +44,6 @@ def hidden_of(output: Any) -> Tensor:
 def with_hidden(output: Any, hidden: Tensor) -> Any:
     """`output` with its hidden states replaced."""
     return hidden if isinstance(output, Tensor) else (hidden, *output[1:])
-
-
-@contextmanager
-def tapped(blocks: Blocks, layers: Iterable[int]) -> Iterator[dict[int, Tensor]]:
-    """While active, what each of `layers` puts out [rows, n, d_model] is kept in the dict, the last call's."""
-    found: dict[int, Tensor] = {}
-
-    def keep(layer: int) -> Any:
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            found[layer] = hidden_of(output)
-
-        return hook
-
-    handles = [blocks.modules[layer].register_forward_hook(keep(layer)) for layer in layers]
-    try:
-        yield found
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager

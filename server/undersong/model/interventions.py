@@ -1,12 +1,17 @@
-"""Steering: what is added to the residual stream after a block so that chosen features change by chosen amounts.
+"""Steering: what is added at a hook point of the model so that chosen features change by chosen amounts.
 
-Always a delta, h <- h + delta; the stream is never replaced by a reconstruction. For features i = 1..k of one layer,
-with directions d_i (rows of D, model space) and readings f_i(h), the wanted changes are
+Always a delta, h <- h + delta; nothing is replaced by a reconstruction. For features i = 1..k that write to one place
+of the residual stream, with directions d_i (rows of D, model space) and readings f_i, the wanted changes are
 
-    floor   c_i = max(0, target_i - f_i(h))      at least the target
-    clamp   c_i = target_i - f_i(h)              exactly the target
-    ablate  c_i = -f_i(h)                        nothing left
-    add     delta += strength_i * d_i            unread; comes first, and the others read h with it
+    floor   c_i = max(0, target_i - f_i)      at least the target
+    clamp   c_i = target_i - f_i              exactly the target
+    ablate  c_i = -f_i                        nothing left
+    add     delta += strength_i * d_i         unread; comes first, and the others read with it
+
+What attention or MLP adds ends up in the stream: a delta there is made where it does (Sites.stream), so that features
+of one place are solved together whichever of its parts their SAEs stand for. A feature reads where its SAE reads: at
+the place that it writes to, or at an earlier one (transcoders). An SAE that normalises its input counts in units of
+that input's size: c_i and strength_i are then multiplied by it, token by token.
 
 Alone, feature i is met by delta = c_i d_i, which moves h by c_i |d_i| along its unit direction u_i = d_i / |d_i|.
 Together deltas overlap where directions do, and a sum would count what they share twice. So each unit direction is
@@ -29,14 +34,16 @@ The encoder is not the decoder: after the delta, f_i reads near its target, not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from undersong.model.blocks import hidden_of, with_hidden
+from undersong.errors import WeightsFormat
+from undersong.hook_points import HookPoint, order
 from undersong.model.language_model import LanguageModel
 
 Operation = Literal["floor", "clamp", "add", "ablate"]
@@ -47,20 +54,23 @@ _DAMPING = 0.01
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Intervention:
-    """One operation on k features of one layer.
+    """One operation on k features that write to `point` and read at `reads`, by default the same.
 
     `directions` [k, d_model]. `targets` [k], or [rows, k] where rows differ: activations for floor and clamp,
-    coefficients for add, unused for ablate. `columns` reads the k features: [..., d_model] -> [..., k]; only add does
-    without. `scale` [rows], >= 0, multiplies the row's wanted change: 1 (as None) is all of it, and a row of scale 0
+    coefficients for add, unused for ablate. `columns` reads the k features: [..., d] -> [..., k]; only add does
+    without. `unit` [..., d] -> [..., 1]: by how much the directions are multiplied on a token that reads so, where it
+    is not 1. `scale` [rows], >= 0, multiplies the row's wanted change: 1 (as None) is all of it, and a row of scale 0
     stays as it was, bit for bit.
     """
 
-    layer: int
+    point: HookPoint
     operation: Operation
     directions: Tensor
     targets: Tensor
     columns: Columns | None = None
     scale: Tensor | None = None
+    reads: HookPoint | None = None
+    unit: Columns | None = None
 
     def __post_init__(self) -> None:
         k = self.directions.shape[0]
@@ -78,37 +88,59 @@ class Intervention:
             raise ValueError("targets: expected finite numbers")
         if self.scale is not None and not (torch.isfinite(self.scale) & (self.scale >= 0)).all():
             raise ValueError("scale: expected finite numbers, none below 0")
+        if order(self.read_at) > order(self.point):
+            raise ValueError(f"reads: expected {self.point} or a place before it, found {self.reads}")
+
+    @property
+    def read_at(self) -> HookPoint:
+        return self.reads or self.point
 
 
 class Steering:
     """While entered, every position that runs through the model is steered. May be entered again and again.
 
-    `max_fraction` caps the whole delta of a layer at that fraction of |h|, position by position; None: no cap.
+    `max_fraction` caps the whole delta at one place at that fraction of the stream's norm there, position by
+    position; None: no cap. WeightsFormat for a hook point that the model lacks or that is no part of the stream.
     """
 
     def __init__(
         self, model: LanguageModel, interventions: Sequence[Intervention], max_fraction: float | None = 1.0
     ) -> None:
-        layers = sorted({intervention.layer for intervention in interventions})
-        if layers and not 0 <= layers[0] <= layers[-1] < model.n_layers:
-            raise ValueError(f"interventions: expected layers from 0 to {model.n_layers - 1}, found {layers}")
-        self._sites = [
-            (
-                model.blocks.modules[layer],
-                _Site([each for each in interventions if each.layer == layer], model.device, max_fraction).hook,
-            )
-            for layer in layers
-        ]
-        self._handles: list[Any] = []
+        self._model = model
+        groups: dict[HookPoint, list[Intervention]] = {}
+        for each in interventions:
+            groups.setdefault(_in_stream(model, each.point), []).append(each)
+        self._read: dict[HookPoint, Tensor] = {}
+        self._writers = {
+            point: _Writer(point, group, self._read, model.device, max_fraction) for point, group in groups.items()
+        }
+        elsewhere = {point for writer in self._writers.values() for point in writer.elsewhere}
+        # In the order in which a token passes them. What is read there is what was made of it there.
+        self._hooks = sorted(
+            [(order(point), 0, point) for point in groups] + [(order(point), 1, point) for point in elsewhere]
+        )
+        self._entered = ExitStack()
 
     def __enter__(self) -> Steering:
-        self._handles = [module.register_forward_hook(hook) for module, hook in self._sites]
+        with ExitStack() as stack:
+            for _, is_read, point in self._hooks:
+                if is_read:
+                    stack.enter_context(self._model.sites.captured([point], self._read))
+                else:
+                    stack.enter_context(self._model.sites.added(point, self._writers[point].delta))
+            self._entered = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        self._entered.close()
+        self._read.clear()
+
+
+def _in_stream(model: LanguageModel, point: HookPoint) -> HookPoint:
+    found = model.sites.stream(point)
+    if found is None:
+        raise WeightsFormat(f"{model.name}: {point}: expected a place whose value is added to the residual stream")
+    return found
 
 
 def steering(model: LanguageModel, interventions: Sequence[Intervention], max_fraction: float | None = 1.0) -> Steering:
@@ -137,60 +169,90 @@ def solve(gram: Tensor, wanted: Tensor, active: Tensor, floors: Tensor) -> Tenso
         active = active & ~surplus
 
 
-class _Site:
-    """All interventions at one layer, made ready: constants are worked out once, tokens come by the thousand."""
+class _Writer:
+    """All interventions at one place, made ready: constants are worked out once, tokens come by the thousand."""
 
-    def __init__(self, interventions: Sequence[Intervention], device: torch.device, max_fraction: float | None) -> None:
-        self._max_fraction = max_fraction
+    def __init__(
+        self,
+        point: HookPoint,
+        interventions: Sequence[Intervention],
+        read: Mapping[HookPoint, Tensor],
+        device: torch.device,
+        max_fraction: float | None,
+    ) -> None:
+        """`read`: what passes at `elsewhere`, filled as the model runs."""
+        self._point, self._values, self._max_fraction = point, read, max_fraction
         adds = [each for each in interventions if each.operation == "add"]
-        self._reads = [each for each in interventions if each.operation != "add"]
         self._untouched = _untouched(interventions, device)
-        self._added: Tensor | float = 0.0
+        self._constant: Tensor | float = 0.0
+        self._scaled: list[tuple[Tensor, Intervention]] = []
         for each in adds:
             vector = _rowwise(each.targets, device) @ each.directions.to(device, torch.float32)  # [rows|1, 1, d]
-            self._added = self._added + vector * _scale(each, device)
-        if not self._reads:
+            vector = vector * _scale(each, device)
+            if each.unit is None:
+                self._constant = self._constant + vector
+            else:
+                self._scaled.append((vector, each))
+        self._wishes = [_Wish(each, device) for each in interventions if each.operation != "add"]
+        used = [wish.intervention for wish in self._wishes] + [each for _, each in self._scaled]
+        self.elsewhere = frozenset(each.read_at for each in used) - {point}
+        if not self._wishes:
             return
-        directions = torch.cat([each.directions.to(device, torch.float32) for each in self._reads])  # [k, d]
-        lengths = directions.norm(dim=1)  # [k]
-        self._units = directions / lengths[:, None]
+        directions = torch.cat([wish.intervention.directions.to(device, torch.float32) for wish in self._wishes])
+        self._units = directions / directions.norm(dim=1, keepdim=True)  # [k, d]
         self._gram = self._units @ self._units.T
-        self._floors = torch.cat([_per_feature(each, each.operation == "floor", device) for each in self._reads])  # [k]
-        ablated = torch.cat([_per_feature(each, each.operation == "ablate", device) for each in self._reads])
-        rows = max(len(_rowwise(each.targets, device)) for each in self._reads)
-        targets = torch.cat(
-            [_rowwise(each.targets, device).expand(rows, -1, -1) for each in self._reads], dim=-1
-        )  # [rows|1, 1, k]
-        self._targets = torch.where(ablated, 0.0, targets)
-        scales = [_scale(each, device).expand(-1, -1, each.directions.shape[0]) for each in self._reads]
-        most = max(len(scale) for scale in scales)
-        self._weights = torch.cat([scale.expand(most, -1, -1) for scale in scales], dim=-1) * lengths  # [rows|1, 1, k]
-        self._asked = self._weights != 0
+        self._floors = torch.cat([wish.floors for wish in self._wishes])  # [k]
 
-    def hook(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
-        hidden = hidden_of(output)  # [rows, n, d]
-        stream = hidden.to(torch.float32)
+    def delta(self, passing: Tensor) -> Tensor:
+        """[rows, n, d_model] float32 of what passes."""
+        stream = passing.to(torch.float32)
         delta = self._delta(stream)
         if self._max_fraction is not None:
             most = self._max_fraction * stream.norm(dim=-1, keepdim=True)
             # The tiny number: a delta of zero stays zero.
             delta = delta * (most / delta.norm(dim=-1, keepdim=True).clamp_min(1e-12)).clamp_max(1.0)
-        steered = (stream + delta).to(hidden.dtype)
-        if self._untouched is not None:
-            # Adding zero would turn -0.0 into 0.0.
-            steered = torch.where(self._untouched, hidden, steered)
-        return with_hidden(output, steered)
+        return delta if self._untouched is None else torch.where(self._untouched, 0.0, delta)
 
     def _delta(self, stream: Tensor) -> Tensor:
-        if not self._reads:
-            assert isinstance(self._added, Tensor)
-            return self._added
-        stream = stream + self._added
-        read = [each.columns(stream).to(torch.float32) for each in self._reads if each.columns is not None]
-        found = read[0] if len(read) == 1 else torch.cat(read, dim=-1)  # [rows, n, k]
-        wanted = (self._targets - found) * self._weights
-        active = self._asked & (~self._floors | (wanted > 0))
-        return self._added + solve(self._gram, wanted, active, self._floors) @ self._units
+        added = self._constant
+        for vector, each in self._scaled:
+            assert each.unit is not None
+            added = added + vector * each.unit(self._value(each, stream)).to(vector)
+        if not self._wishes:
+            assert isinstance(added, Tensor)
+            return added
+        values = (self._value(wish.intervention, stream, added) for wish in self._wishes)
+        asked = [wish(value) for wish, value in zip(self._wishes, values, strict=True)]
+        wanted, active = (torch.cat(parts, dim=-1) for parts in zip(*asked, strict=True))
+        return added + solve(self._gram, wanted, active, self._floors) @ self._units
+
+    def _value(self, each: Intervention, stream: Tensor, added: Tensor | float = 0.0) -> Tensor:
+        """What the intervention reads [rows, n, d], with what is added to it."""
+        value = stream if each.read_at == self._point else self._values[each.read_at].to(torch.float32)
+        return value + added if each.read_at in (self._point, each.point) else value
+
+
+class _Wish:
+    """What one intervention that reads asks for."""
+
+    def __init__(self, intervention: Intervention, device: torch.device) -> None:
+        self.intervention = intervention
+        k = len(intervention.directions)
+        is_floor, is_ablation = intervention.operation == "floor", intervention.operation == "ablate"
+        self.floors = torch.full((k,), is_floor, device=device)
+        targets = _rowwise(intervention.targets, device)
+        self._targets = torch.zeros_like(targets) if is_ablation else targets  # [rows|1, 1, k]
+        lengths = intervention.directions.to(device, torch.float32).norm(dim=1)
+        self._weights = _scale(intervention, device) * lengths  # [rows|1, 1, k]
+
+    def __call__(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """(y of the module's docstring, which features ask for anything) [rows, n, k], of what is read."""
+        one = self.intervention
+        assert one.columns is not None
+        wanted = (self._targets - one.columns(value).to(torch.float32)) * self._weights
+        if one.unit is not None:
+            wanted = wanted * one.unit(value).to(wanted)
+        return wanted, (self._weights != 0) & (~self.floors | (wanted > 0))
 
 
 def _rowwise(targets: Tensor, device: torch.device) -> Tensor:
@@ -203,10 +265,6 @@ def _scale(intervention: Intervention, device: torch.device) -> Tensor:
     if intervention.scale is None:
         return torch.ones((1, 1, 1), device=device)
     return intervention.scale.to(device, torch.float32).reshape(-1, 1, 1)
-
-
-def _per_feature(intervention: Intervention, value: bool, device: torch.device) -> Tensor:
-    return torch.full((intervention.directions.shape[0],), value, device=device)
 
 
 def _untouched(interventions: Sequence[Intervention], device: torch.device) -> Tensor | None:

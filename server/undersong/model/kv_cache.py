@@ -1,8 +1,8 @@
-"""What one window of a draft has been read into: keys, values and residuals, cropped and extended with the text.
+"""What one window of a draft has been read into: keys, values and activations, cropped and extended with the text.
 
-Reading runs blocks 0..`top` only, the highest block whose residual anybody wants. Writing needs all of them:
-`complete` fills the keys and values of the blocks above from the stored residual of block `top`, without running the
-lower ones again.
+Reading runs blocks 0..`top` only, the highest block in which anybody wants something. Writing needs all of them:
+`complete` fills the keys and values of the blocks above from what left block `top`, which is kept for that, without
+running the lower ones again.
 
 All layers are kept whole, sliding-window ones too (the attention mask alone limits what they see). That costs memory
 up to the context length and makes cropping exact: transformers' own sliding layer forgets what a crop would need.
@@ -17,29 +17,35 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from undersong.errors import BadText
-from undersong.model.blocks import skipped, tapped
+from undersong.hook_points import HookPoint
+from undersong.model.blocks import skipped
 from undersong.model.fork import ForkedLayer, growing_cache
 from undersong.model.language_model import LanguageModel
 
 
 class WindowCache:
-    """One window: `ids` read so far, residuals at `taps`, keys and values.
+    """One window: `ids` read so far, what passed at `taps`, keys and values.
 
-    `taps` are the layers whose residuals are kept; `top` is the highest. Either a method does all it says or, if it
-    raises, the window is as it was. Only the thread that runs the model may use it.
+    `taps` are the hook points whose activations are kept; `top` is the highest block with one. Either a method does
+    all it says or, if it raises, the window is as it was. Only the thread that runs the model may use it.
+
+    Raises WeightsFormat where the model lacks one of the hook points.
     """
 
-    def __init__(self, model: LanguageModel, taps: Iterable[int]) -> None:
+    def __init__(self, model: LanguageModel, taps: Iterable[HookPoint]) -> None:
         self.model = model
-        self.taps = tuple(sorted(set(taps)))
-        if not self.taps or not 0 <= self.taps[0] <= self.taps[-1] < model.n_layers:
-            raise ValueError(f"taps: expected layers from 0 to {model.n_layers - 1}, found {self.taps}")
-        self.top = self.taps[-1]
+        self.taps = tuple(dict.fromkeys(taps))
+        if not self.taps:
+            raise ValueError("taps: expected at least one hook point, found none")
+        for point in self.taps:
+            model.sites.place(point)
+        self.top = max(point.layer for point in self.taps)
         self.ids: list[int] = []
         self._above = range(self.top + 1, model.n_layers)
         self._lower: list[DynamicLayer] = [DynamicLayer() for _ in range(self.top + 1)]
         self._upper: list[DynamicLayer] = [DynamicLayer() for _ in self._above]
-        self._residuals = {layer: _Rows() for layer in self.taps}
+        self._seam = HookPoint(self.top)
+        self._kept = {point: _Rows() for point in (*self.taps, self._seam)}
 
     @property
     def length(self) -> int:
@@ -56,7 +62,7 @@ class WindowCache:
         kept = [tensor for layer in (*self._lower, *self._upper) for tensor in (layer.keys, layer.values)]
         # A cropped tensor is a view: what it was cropped from is held until the next extension.
         return sum(t.untyped_storage().nbytes() for t in kept if t is not None) + sum(
-            rows.nbytes for rows in self._residuals.values()
+            rows.nbytes for rows in self._kept.values()
         )
 
     @torch.inference_mode()
@@ -66,13 +72,13 @@ class WindowCache:
             raise ValueError(f"crop: expected 0 to {self.length} tokens, found {n}")
         _shorten(self._lower, n)
         _shorten(self._upper, n)
-        for rows in self._residuals.values():
+        for rows in self._kept.values():
             rows.length = n
         del self.ids[n:]
 
     @torch.inference_mode()
-    def extend(self, ids: Sequence[int]) -> dict[int, Tensor]:
-        """Read `ids` after what is there: {layer: residuals [len(ids), d_model]} at the taps, in fresh tensors.
+    def extend(self, ids: Sequence[int]) -> dict[HookPoint, Tensor]:
+        """Read `ids` after what is there: what passed at each tap, [len(ids), d], in fresh tensors.
 
         BadText if the window would be longer than the model's context.
         """
@@ -80,27 +86,31 @@ class WindowCache:
         if before + len(ids) > self.model.context:
             raise BadText(f"window: {before + len(ids)} tokens do not fit the model's context of {self.model.context}")
         if not ids:
-            return {layer: self.residuals(layer, before) for layer in self.taps}
-        blocks = self.model.blocks
+            return {point: self.read(point, before) for point in self.taps}
         try:
-            with tapped(blocks, self.taps) as found, skipped(blocks, self._above):
+            with self.model.sites.captured(self._kept) as found, skipped(self.model.blocks, self._above):
                 self.model.body(
                     input_ids=self.model.tensor([list(ids)]), past_key_values=growing_cache(self._lower), use_cache=True
                 )
-            fresh = {layer: found[layer][0] for layer in self.taps}
-            for layer, resid in fresh.items():
-                self._residuals[layer].append(resid, before, self.model.context)
+            for point, rows in self._kept.items():
+                rows.append(found[point][0], before, self.model.context)
         except BaseException:
             _shorten(self._lower, before)
-            for rows in self._residuals.values():
+            for rows in self._kept.values():
                 rows.length = before
             raise
         self.ids.extend(ids)
-        return fresh
+        return {point: found[point][0] for point in self.taps}
 
-    def residuals(self, layer: int, start: int = 0, stop: int | None = None) -> Tensor:
-        """[stop - start, d_model] at a tapped layer: a view that the next crop and extend may overwrite."""
-        return self._residuals[layer].view(start, self.length if stop is None else stop, self.model)
+    def read(self, tap: HookPoint, start: int = 0, stop: int | None = None) -> Tensor:
+        """[stop - start, d], what passed at a tap: a view that the next crop and extend may overwrite."""
+        rows, stop = self._kept[tap], self.length if stop is None else stop
+        if not 0 <= start <= stop <= rows.length:
+            raise ValueError(f"{tap}: expected a part of {rows.length} tokens, found {start}..{stop}")
+        if rows.held is None:
+            shape = (0, self.model.sites.width(tap))
+            return torch.empty(shape, device=self.model.device, dtype=self.model.dtype)
+        return rows.held[start:stop]
 
     @torch.inference_mode()
     def complete(self, upto: int | None = None, limit: int | None = None) -> int:
@@ -118,7 +128,7 @@ class WindowCache:
     def _fill(self, start: int, stop: int) -> None:
         # Stand-ins for the lower layers, cut to `start` tokens: the network reads positions and mask off them.
         lower = [_view(layer, start) for layer in self._lower]
-        resid = self._residuals[self.top].view(start, stop, self.model)[None]
+        resid = self.read(self._seam, start, stop)[None]
         ids = self.model.tensor([self.ids[start:stop]])
         try:
             with skipped(self.model.blocks, range(self.top + 1), {self.top: resid}):
@@ -160,30 +170,23 @@ def _view(layer: DynamicLayer, n: int) -> DynamicLayer:
 
 
 class _Rows:
-    """Residuals of one layer, one row a token, in a tensor with room to grow."""
+    """What passed at one hook point, one row a token, in a tensor with room to grow; None before the first."""
 
     def __init__(self) -> None:
         self.length = 0
-        self._held: Tensor | None = None
+        self.held: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
-        return 0 if self._held is None else self._held.untyped_storage().nbytes()
+        return 0 if self.held is None else self.held.untyped_storage().nbytes()
 
     def append(self, rows: Tensor, before: int, most: int) -> None:
-        """Put `rows` [n, d_model] after the first `before`; `most` is how long this can ever get."""
+        """Put `rows` [n, d] after the first `before`; `most` is how long this can ever get."""
         needed = before + len(rows)
-        if self._held is None or needed > len(self._held):
+        if self.held is None or needed > len(self.held):
             held = rows.new_empty((min(max(2 * needed, 64), most), rows.shape[1]))
-            if self._held is not None:
-                held[:before] = self._held[:before]
-            self._held = held
-        self._held[before:needed] = rows
+            if self.held is not None:
+                held[:before] = self.held[:before]
+            self.held = held
+        self.held[before:needed] = rows
         self.length = needed
-
-    def view(self, start: int, stop: int, model: LanguageModel) -> Tensor:
-        if not 0 <= start <= stop <= self.length:
-            raise ValueError(f"residuals: expected a part of {self.length} tokens, found {start}..{stop}")
-        if self._held is None:
-            return torch.empty((0, model.d_model), device=model.device, dtype=model.dtype)
-        return self._held[start:stop]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from undersong.errors import WeightsFormat
 from undersong.model.blocks import Blocks, find_blocks, skipped
+from undersong.model.sites import Sites, find_sites
 
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
@@ -24,7 +25,7 @@ class LanguageModel:
 
     `context` counts tokens. `sliding_window` is how many tokens the narrowest attention layers see, None where all
     see all. `special_ids` are the tokens that stand for no text: those so named (`bos_id` and `eos_ids` among
-    them), and rows of the embedding that only round its size up.
+    them), and rows of the embedding that only round its size up. `sites` are the hook points that the network has.
     """
 
     network: PreTrainedModel
@@ -41,6 +42,10 @@ class LanguageModel:
     special_ids: frozenset[int]
     device: torch.device
     dtype: torch.dtype
+    sites: Sites = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.sites = find_sites(self)
 
     @property
     def body(self) -> nn.Module:

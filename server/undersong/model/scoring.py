@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from undersong.errors import BadText
-from undersong.model.blocks import tapped
+from undersong.hook_points import HookPoint
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """One continuation of n tokens: natural-log probability of each, float32 [n]; residuals {layer: [n, d_model]}."""
+    """One continuation of n tokens: natural-log probability of each, float32 [n]; what passed at each tap, [n, d]."""
 
     logprobs: Tensor
-    residuals: dict[int, Tensor]
+    read: dict[HookPoint, Tensor]
 
 
 @torch.inference_mode()
@@ -28,7 +28,7 @@ def score(
     window: WindowCache,
     n: int,
     continuations: Sequence[Sequence[int]],
-    taps: Iterable[int] = (),
+    taps: Iterable[HookPoint] = (),
 ) -> list[Scored]:
     """`continuations` read after the first `n` >= 1 tokens of `window`, unsteered, teacher forced, as one batch.
 
@@ -47,13 +47,13 @@ def score(
     # The last token of the prompt goes in again, for the first token's probability.
     rows = [[last, *ids, *[last] * (longest - len(ids))] for ids in continuations]
     cache = window.fork(n - 1, len(rows))
-    with tapped(model.blocks, taps) as found:
+    with model.sites.captured(taps) as found:
         logits = model.logits(model.tensor(rows), cache)  # [rows, longest + 1, vocab]
     scored: list[Scored] = []
     for row, ids in enumerate(continuations):
         # Row by row: a float32 copy of the whole would be large for large vocabularies.
         own = logits[row, : len(ids)].to(torch.float32)
         picked = own.gather(1, model.tensor([list(ids)]).T)[:, 0]
-        residuals = {layer: found[layer][row, 1 : len(ids) + 1] for layer in taps}
-        scored.append(Scored(picked - own.logsumexp(dim=-1), residuals))
+        read = {point: found[point][row, 1 : len(ids) + 1] for point in taps}
+        scored.append(Scored(picked - own.logsumexp(dim=-1), read))
     return scored

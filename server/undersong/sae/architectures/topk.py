@@ -2,16 +2,23 @@
 
 With `rescale_acts_by_decoder_norm`, pre-activations are first multiplied by |W_dec row|, and decoding divides by it:
 an activation then has the units of a unit direction, and `W_dec` here holds the unit rows.
+
+Learning (Gao et al. 2024): |x - x^|^2 and nothing against activations, plus what revives dead features.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from undersong.sae.base import SAE, SAEConfig
+from undersong.sae.learning import Moment, Objective, Outcome, Sizes, Weights, square
+from undersong.sae.reviving import SHARE, revival
+from undersong.sae.sparse import Picks, decoded, picked, top_of_rows
 
 
 class TopKSAE(SAE):
@@ -43,3 +50,49 @@ class TopKSAE(SAE):
             return (top.values.relu_()[:, None, :] * chosen).sum(dim=-1)
 
         return read
+
+
+@dataclass(frozen=True)
+class TopKObjective(Objective):
+    """`k`: how many features a token has. `revive`: see StandardObjective."""
+
+    architecture: ClassVar = "topk"
+
+    k: int = 32
+    revive: float = SHARE
+
+    def first_length(self, sizes: Sizes) -> float:
+        # k features share little: they may start out long, and leave room for what they do share.
+        del sizes
+        return 0.5
+
+    def choose(self, pre: Tensor) -> Picks:
+        """Which entries of pre [n, d_sae] are kept, before the ReLU."""
+        return top_of_rows(pre, self.k)
+
+    def after(self, buffers: Weights, values: Tensor) -> Weights:
+        """The buffers after a step in which the kept activations were `values` [m]."""
+        del values
+        return buffers
+
+    def reconstruction_loss(self, w: Weights, target: Tensor, values: Tensor, picks: Picks) -> tuple[Tensor, Tensor]:
+        """(loss, error [n, d_out]) of the activations `values` at `picks`."""
+        error = target - decoded(values, picks, w["W_dec"]) - w["b_dec"]
+        return square(error), error
+
+    def loss(self, w: Weights, buffers: Weights, x: Tensor, target: Tensor, moment: Moment) -> Outcome:
+        bias = self.bias(w)
+        with torch.no_grad():
+            pre = x @ w["W_enc"] + bias
+            picks = self.choose(pre)
+        values = picked(x, w["W_enc"], bias, pre, picks).relu()
+        loss, error = self.reconstruction_loss(w, target, values, picks)
+        loss = loss + self.revive * revival(w, x, pre, bias, error, moment.dead)
+        with torch.no_grad():
+            on = values > 0
+            fired = torch.zeros(picks.d_sae, dtype=torch.bool, device=x.device)
+            fired[picks.features[on]] = True
+            return Outcome(loss, error.detach(), fired, on.sum() / len(x), self.after(buffers, values.detach()))
+
+    def stated(self) -> dict[str, Any]:
+        return {**super().stated(), "k": self.k}

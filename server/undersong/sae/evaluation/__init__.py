@@ -1,0 +1,1 @@
+"""How well an SAE stands for what it reads: figures, probes and reports. Nothing here knows a model; see `subject`."""
