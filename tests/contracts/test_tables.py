@@ -22,7 +22,7 @@ TABLES = {
     "lsp/features": set(),
     "sae/architectures": set(),
     "sae/formats": {"files", "gguf", "naming"},
-    "cli/sae": {"shared", "progress", "training_progress"},
+    "cli/sae": {"shared", "chat", "progress", "training_progress"},
     "engine/handlers": {"common"},
     "cli": {"editor", "tour"},
 }

@@ -19,7 +19,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("undersong.cli.serve", "the language server that an editor starts"),
     "engine": ("undersong.cli.engine", "the process that owns the model; editors start it themselves"),
     "features": ("undersong.cli.features", "the names that can be pinned: all of them, or those found by some words"),
-    "sae": ("undersong.cli.sae", "inspect, convert and train sparse autoencoders"),
+    "sae": ("undersong.cli.sae", "inspect, convert, train, evaluate, stitch and label sparse autoencoders"),
     "demo": ("undersong.cli.demo", "the main job without an editor: open a draft, read it, steer a paragraph"),
 }
 """name: (module, what it is)"""

@@ -14,6 +14,9 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("undersong.cli.sae.inspect", "what a file or folder holds, and every convention that was assumed"),
     "convert": ("undersong.cli.sae.convert", "write any format that can be read as SAELens v6"),
     "train": ("undersong.cli.sae.train", "train SAEs on a model and text of your own"),
+    "evaluate": ("undersong.cli.sae.evaluate", "how well an SAE stands for what it reads: JSON and an HTML report"),
+    "stitch": ("undersong.cli.sae.stitch", "which features of a wider SAE are new, and which refine another's"),
+    "label": ("undersong.cli.sae.label", "name features and score the names"),
 }
 """name: (module, what it is)"""
 
