@@ -24,6 +24,7 @@ from undersong.model.interventions import Intervention, steering
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
 from undersong.model.sampling import Sampler
+from undersong.model.steps import after_cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +85,7 @@ def pushed(
         cache = window.fork(first, n_levels * repeats)
     generation = Generation(
         model,
-        cache,
+        after_cache(model, cache),
         window.ids[-1],
         [sampler for _ in range(n_levels) for sampler in samplers()],
         max_tokens=n_tokens,

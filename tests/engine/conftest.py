@@ -18,6 +18,7 @@ from undersong.engine.passages import PassageReader
 from undersong.engine.reading import Reader
 from undersong.engine.windows import Limits
 from undersong.engine.writing import Writer
+from undersong.model.decoding.decoder import Decoder
 from undersong.model.language_model import LanguageModel
 from undersong.model.tokens import encode
 from undersong.wire import DraftUpdate, Splice
@@ -120,5 +121,6 @@ def habit(loaded, monkeypatch):
         table[space, ids[letter]] = 8.0
     for letter in "aeiou":
         table[:, ids[letter]] += 3.0
-    plain = LanguageModel.logits
+    plain, step = LanguageModel.logits, Decoder.step
     monkeypatch.setattr(LanguageModel, "logits", lambda self, fed, cache: plain(self, fed, cache) + table[fed])
+    monkeypatch.setattr(Decoder, "step", lambda self, fed, *rest: step(self, fed, *rest) + table[fed])

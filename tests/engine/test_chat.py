@@ -8,7 +8,7 @@ from tests.engine.conftest import Bench, play, update
 from tests.support.tiny_models import END, TinyWeights, write_weights
 from undersong.engine.chat import asked_to_rewrite
 from undersong.engine.loading import Loaded, load
-from undersong.model.language_model import LanguageModel
+from undersong.model.decoding.decoder import Decoder
 from undersong.model.tokens import decode, encode
 from undersong.wire import Splice, WriteRequest
 
@@ -103,17 +103,16 @@ def test_an_answer_ends_where_the_model_ends_it_and_is_read_again_in_the_draft(i
     answer = [*encode(instructed.model.tokenizer, "He saw her").ids, end]
     draft = bench.draft(*PARAGRAPHS)
     asking = bench.writer._places.find(draft.outline, request()).asking or []
-    plain = LanguageModel.logits
+    step = Decoder.step
 
-    def answering(self, fed, cache):
-        before = cache.get_seq_length()
-        logits = plain(self, fed, cache)
-        at = before + 1 - len(asking)
-        if fed.shape[1] == 1 and 0 <= at < len(answer):
-            logits[:, :, answer[at]] += 1000.0
+    def answering(self, fed, rows, steering):
+        at = rows.length + 1 - len(asking)
+        logits = step(self, fed, rows, steering)
+        if 0 <= at < len(answer):
+            logits[:, answer[at]] += 1000.0
         return logits
 
-    monkeypatch.setattr(LanguageModel, "logits", answering)
+    monkeypatch.setattr(Decoder, "step", answering)
     results = play(bench.writer.write(draft.outline, request()))
     assert [result.text for result in results] == ["He saw her"] * 2
     assert {result.receipt.tokens for result in results} == {len(answer) - 1}

@@ -13,6 +13,7 @@ from undersong.engine.choosing import Qualities, score
 from undersong.engine.scheduler import Rank, Scheduler
 from undersong.engine.steering import interventions, turned
 from undersong.errors import BadInput, BadStrength, BadText, Cancelled, UnknownFeature
+from undersong.model.decoding.decoder import Decoder
 from undersong.wire import Dial, Dose, Splice, WriteChunk, WriteRequest
 
 PARAGRAPHS = ("The sea was grey. She looked at it.", "He said nothing. The rain had stopped by then.", "It was late.")
@@ -299,8 +300,8 @@ def test_a_model_without_bos_writes_at_the_very_beginning(loaded, tmp_path):
 
 
 @pytest.mark.parametrize("at", [1, 2, 9])
-async def test_a_cancelled_suggestion_runs_the_model_no_more_after_the_step_it_was_in(bench, at):
-    """Deterministic: the model itself cancels, in the middle of its forward pass number `at`."""
+async def test_a_cancelled_suggestion_runs_the_model_no_more_after_the_step_it_was_in(bench, at, monkeypatch):
+    """Deterministic: the model itself cancels, in the middle of its pass number `at`."""
     draft = bench.draft(*PARAGRAPHS)
     scheduler = Scheduler()
     scheduler.start()
@@ -311,6 +312,13 @@ async def test_a_cancelled_suggestion_runs_the_model_no_more_after_the_step_it_w
         if len(passes) == at:
             ticket.cancel()
 
+    step = Decoder.step
+
+    def counted(*arguments):
+        count()
+        return step(*arguments)
+
+    monkeypatch.setattr(Decoder, "step", counted)
     handle = bench.loaded.model.body.register_forward_hook(count)
     try:
         ticket = scheduler.submit(bench.writer.write(draft.outline, request(max_tokens=60)), Rank.WRITE)

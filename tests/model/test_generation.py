@@ -14,6 +14,7 @@ from undersong.model.interventions import Intervention
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel, describe
 from undersong.model.sampling import Sampler
+from undersong.model.steps import after_window
 
 Same = Callable[[Any, Any], None]
 
@@ -74,7 +75,12 @@ def test_a_batch_writes_what_its_rows_would_write_alone(model: LanguageModel, sa
     written(batch)
     for row, scale in enumerate(scales):
         single = Generation(
-            model, window.fork(29, 1), IDS[29], [samplers(3)[row]], max_tokens=15, interventions=[floor([scale])]
+            model,
+            after_window(model, window, 29, 1),
+            IDS[29],
+            [samplers(3)[row]],
+            max_tokens=15,
+            interventions=[floor([scale])],
         )
         assert written(single)[0] == batch.ids[row]
         same(torch.tensor(single.logprobs[0]), torch.tensor(batch.logprobs[row]))

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.model.plain_sampling import choose_plainly
 from undersong.errors import BadStrength
 from undersong.model.language_model import LanguageModel
 from undersong.model.sampling import Sampler, banned_bias, choose
@@ -46,6 +47,25 @@ def test_a_nucleus_wider_than_the_short_list_is_sorted_whole() -> None:
     logits = torch.zeros(1, 5000)
     drawn = {choose(logits, [sampler])[0] for sampler in [Sampler(top_p=0.9, seed=1)] for _ in range(300)}
     assert len(drawn) > 200 and max(drawn) > 1024
+
+
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from([0.0, 0.7, 1.0]),
+    st.sampled_from([0.3, 0.9, 0.99]),
+    st.sampled_from([20, 3000]),
+    st.sampled_from([0.1, 1.0, 4.0]),
+)
+def test_a_choice_is_the_plain_references(
+    seed: int, temperature: float, top_p: float, vocab: int, spread: float
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    # Rounded, so that many are just as likely as others.
+    logits = (torch.randn(3, vocab, generator=random) * spread).round(decimals=1)
+    logits[:, 5:8] = float("-inf")
+    chosen = choose(logits, [Sampler(temperature, top_p, seed, row) for row in range(3)])
+    plain = [choose_plainly(logits[row], Sampler(temperature, top_p, seed, row)) for row in range(3)]
+    assert chosen == plain
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.7, 1.0]), st.sampled_from([0.8, 1.0]))

@@ -27,6 +27,7 @@ from undersong.errors import BadWeights, WeightsFormat
 from undersong.hook_points import HookPoint, order
 from undersong.model.adapters import Adapter, find_adapter
 from undersong.model.load import LanguageModel, load_model
+from undersong.model.packing import pack
 from undersong.model.tokens import encode
 from undersong.sae.architectures.crosscoder import CrosscoderSAE
 from undersong.sae.base import SAE
@@ -167,6 +168,7 @@ def load(
         warnings += told
         # What steering this model does is measured anew.
         catalogue = catalogue.without_effects()
+    pack(language_model)
     for number, (source, sae) in enumerate(loaded.values()):
         if sae.grain == "token" and not source.known:
             kept_at = cache_folder() / "checks" / f"{fingerprint}-{sae.id}.json"

@@ -13,6 +13,7 @@ from undersong.model.fork import ForkedLayer, growing_cache
 from undersong.model.interventions import Intervention, Steering
 from undersong.model.language_model import LanguageModel
 from undersong.model.sampling import Sampler, banned_bias, choose
+from undersong.model.steps import after_cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,13 +61,12 @@ def divergence_steps(
     bias = banned_bias(model, banned)
     steering = Steering(model, [with_twins(each, rows, rows) for each in interventions], max_fraction)
     with torch.inference_mode():
-        cache = _doubled(model, [list(opening[:-1]) for opening in openings])
+        steps = after_cache(model, _doubled(model, [list(opening[:-1]) for opening in openings]))(steering)
     fed = [opening[-1] for opening in openings]
     for _ in range(min(max_tokens, model.context - length + 1)):
         with torch.inference_mode():
-            with steering:
-                logits = model.logits(model.tensor([[token] for token in fed * 2]), cache)[:, -1]
-            steered, base = logits[:rows].to(torch.float32), logits[rows:]
+            logits = steps.logits(fed * 2)
+            steered, base = logits[:rows], logits[rows:]
             fed = choose(steered if bias is None else steered + bias, samplers)
             step = DivergenceStep(kl_per_token(steered, base), fed)
         yield step

@@ -6,19 +6,19 @@ from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
 from undersong.model.interventions import Intervention, Steering
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
 from undersong.model.sampling import Sampler, banned_bias, choose
+from undersong.model.steps import Begin, after_window
 
 
 class Generation:
     """Candidates written as one batch. Iterate: each step gives the rows' new ids, None for a row that is finished.
 
-    Every position fed is steered: the last one of the prompt (`last_ids`), then what was written. `cache` holds the
-    clean prompt before that one, and is grown. It ends when all rows are finished, after `max_tokens`, or at the end
+    Every position fed is steered: the last one of the prompt (`last_ids`), then what was written. `begin` is after the
+    clean prompt before that one. It ends when all rows are finished, after `max_tokens`, or at the end
     of the context; an end-of-text token does not end a row by itself (`finish` it, or ban the token).
 
     `banned` ids are never chosen; `bias` [vocab] is added to the logits before choosing. `logprobs` are those of the
@@ -30,7 +30,7 @@ class Generation:
     def __init__(
         self,
         model: LanguageModel,
-        cache: DynamicCache,
+        begin: Begin,
         last_ids: int | Sequence[int],
         samplers: Sequence[Sampler],
         *,
@@ -44,14 +44,14 @@ class Generation:
         self.ids: list[list[int]] = [[] for _ in samplers]
         self.logprobs: list[list[float]] = [[] for _ in samplers]
         self._model = model
-        self._cache = cache
         self._samplers = list(samplers)
         self._next = [last_ids] * self.rows if isinstance(last_ids, int) else list(last_ids)
         if len(self._next) != self.rows:
             raise ValueError(f"last_ids: expected {self.rows}, found {len(self._next)}")
         self._running = [True] * self.rows
-        self._left = max(0, min(max_tokens, model.context - cache.get_seq_length()))
         self._steering = Steering(model, interventions, max_fraction)
+        self._steps = begin(self._steering)
+        self._left = max(0, min(max_tokens, model.context - self._steps.length))
         self._gates = tuple(dict.fromkeys(each.gate for each in interventions if each.gate is not None))
         self._bias = banned_bias(model, banned, bias)
 
@@ -77,8 +77,7 @@ class Generation:
             logits = logits[running]
         biased = logits if self._bias is None else logits + self._bias
         chosen = choose(self._allowed(biased, running), [self._samplers[row] for row in running])
-        picked = logits.gather(1, self._model.tensor([[token] for token in chosen]))[:, 0]
-        logprobs = (picked - logits.logsumexp(dim=-1)).tolist()
+        logprobs = logits.log_softmax(dim=-1)[range(len(chosen)), chosen].tolist()
         step: list[int | None] = [None] * self.rows
         for row, token, logprob in zip(running, chosen, logprobs, strict=True):
             # A finished row feeds its last token again and again: the batch keeps its shape.
@@ -91,10 +90,8 @@ class Generation:
         return step
 
     def _logits(self) -> Tensor:
-        """[rows, vocab] float32 of the next token, steered; the cache grows by one."""
-        with self._steering:
-            logits = self._model.logits(self._model.tensor([[token] for token in self._next]), self._cache)[:, -1]
-        return logits.to(torch.float32)
+        """[rows, vocab] float32 of the next token, steered."""
+        return self._steps.logits(self._next)
 
     def _allowed(self, logits: Tensor, running: Sequence[int]) -> Tensor:
         """`logits` [running, vocab] with -inf at what those rows may not choose now."""
@@ -121,7 +118,7 @@ def generate(
         raise ValueError(f"generate: expected 1 to {window.length} tokens to write after, found {n}")
     return Generation(
         model,
-        window.fork(n - 1, len(samplers)),
+        after_window(model, window, n - 1, len(samplers)),
         window.ids[n - 1],
         samplers,
         max_tokens=max_tokens,

@@ -30,6 +30,7 @@ from undersong.model.interventions import Intervention
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
 from undersong.model.sampling import Sampler, nucleus
+from undersong.model.steps import after_window
 
 BRAKE_NATS = 2.0
 AIM = 0.95
@@ -74,7 +75,7 @@ class Guarded(Generation):
         self._steered = steered_rows(interventions, rows)
         super().__init__(
             model,
-            window.fork(n - 1, rows + len(self._steered)),
+            after_window(model, window, n - 1, rows + len(self._steered)),
             window.ids[n - 1],
             samplers,
             max_tokens=max_tokens,
@@ -90,14 +91,13 @@ class Guarded(Generation):
         self.held = [0] * rows
 
     def _logits(self) -> Tensor:
-        fed = self._model.tensor([[self._next[row]] for row in (*range(self.rows), *self._steered)])
+        fed = [self._next[row] for row in (*range(self.rows), *self._steered)]
         factors = [1.0] * len(fed)
         for attempt in range(TRIES + 2):
             self._steering.damp(torch.tensor(factors) if attempt else None)
             if attempt:
-                self._cache.crop(-1)
-            with self._steering:
-                logits = self._model.logits(fed, self._cache)[:, -1].to(torch.float32)
+                self._steps.take_back()
+            logits = self._steps.logits(fed)
             divergences = kl_per_token(logits[self._steered], logits[self.rows :]).tolist() if self._steered else []
             kl = dict(zip(self._steered, divergences, strict=True))
             # Not a number is too far as well.

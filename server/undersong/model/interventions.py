@@ -48,11 +48,13 @@ from torch import Tensor
 from undersong.errors import WeightsFormat
 from undersong.hook_points import HookPoint, order
 from undersong.model.language_model import LanguageModel
+from undersong.model.sites import plus
 
 Operation = Literal["floor", "clamp", "add", "ablate"]
 Columns = Callable[[Tensor], Tensor]
 
 _DAMPING = 0.01
+_STREAM = ("resid_pre", "resid_mid", "resid_post")
 
 
 class Gate(Protocol):
@@ -136,10 +138,12 @@ class Steering:
         self._writers = {
             point: _Writer(point, group, self._read, model.device, max_fraction) for point, group in groups.items()
         }
-        elsewhere = {point for writer in self._writers.values() for point in writer.elsewhere}
+        self._elsewhere = {point for writer in self._writers.values() for point in writer.elsewhere}
+        self._points = self._elsewhere | set(groups)
+        self._layers = {point.layer for point in self._points}
         # In the order in which a token passes them. What is read there is what was made of it there.
         self._hooks = sorted(
-            [(order(point), 0, point) for point in groups] + [(order(point), 1, point) for point in elsewhere]
+            [(order(point), 0, point) for point in groups] + [(order(point), 1, point) for point in self._elsewhere]
         )
         self._entered = ExitStack()
 
@@ -147,6 +151,28 @@ class Steering:
         """From now on each row's delta is multiplied by its factor [rows]; None: by 1."""
         for writer in self._writers.values():
             writer.factors = None if factors is None else factors.to(self._model.device).reshape(-1, 1, 1)
+
+    @property
+    def in_stream(self) -> bool:
+        """Whether all that it reads and writes is the residual stream between attention and MLP, so that `passes` does
+        all of it."""
+        return all(point.site in _STREAM for _, _, point in self._hooks)
+
+    def acts_in(self, layer: int) -> bool:
+        """Whether it reads or writes anything in that block, before it or after it."""
+        return layer in self._layers
+
+    def passes(self, point: HookPoint, stream: Tensor) -> Tensor:
+        """What goes on from `point` of what comes there [rows, n, d_model], for whoever runs the blocks himself: called
+        at every point of the stream in the order in which a token passes them."""
+        if point not in self._points:
+            return stream
+        writer = self._writers.get(point)
+        if writer is not None:
+            stream = writer.steered(stream)
+        if point in self._elsewhere:
+            self._read[point] = stream
+        return stream
 
     def __enter__(self) -> Steering:
         with ExitStack() as stack:
@@ -214,6 +240,8 @@ class _Writer:
         adds = [each for each in interventions if each.operation == "add"]
         self._untouched = _untouched(interventions, device)
         self._constant: Tensor | float = 0.0
+        self._most: Tensor | None
+        """[rows|1, 1, 1], where the constant is all: times the stream's norm, the share of it that the cap leaves."""
         self._scaled: list[tuple[Tensor, Intervention]] = []
         for each in adds:
             vector = _rowwise(each.targets, device) @ each.directions.to(device, torch.float32)  # [rows|1, 1, d]
@@ -226,12 +254,27 @@ class _Writer:
         used = [wish.intervention for wish in self._wishes] + [each for _, each in self._scaled]
         gates = {each.gate.reads for each in interventions if each.gate is not None and each.gate.reads is not None}
         self.elsewhere = (frozenset(each.read_at for each in used) | gates) - {point}
+        self._most = None
+        if isinstance(self._constant, Tensor) and not used and max_fraction is not None:
+            self._most = max_fraction / self._constant.norm(dim=-1, keepdim=True).clamp_min(1e-12)
         if not self._wishes:
             return
         directions = torch.cat([wish.intervention.directions.to(device, torch.float32) for wish in self._wishes])
         self._units = directions / directions.norm(dim=1, keepdim=True)  # [k, d]
         self._gram = self._units @ self._units.T
         self._floors = torch.cat([wish.floors for wish in self._wishes])  # [k]
+
+    def steered(self, passing: Tensor) -> Tensor:
+        """`passing` [rows, n, d_model] with its delta added, in the precision of the delta."""
+        if self._most is None or passing.dtype != torch.float32:
+            return plus(passing, self.delta(passing))
+        assert isinstance(self._constant, Tensor)
+        # All of it is known beforehand but how long the stream is.
+        limit = (passing.norm(dim=-1, keepdim=True) * self._most).clamp_max(1.0)
+        if self.factors is not None:
+            limit = limit * self.factors
+        steered = torch.addcmul(passing, self._constant, limit)
+        return steered if self._untouched is None else torch.where(self._untouched, passing, steered)
 
     def delta(self, passing: Tensor) -> Tensor:
         """[rows, n, d_model] float32 of what passes."""

@@ -19,6 +19,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from undersong.errors import BadText
 from undersong.hook_points import HookPoint
 from undersong.model.blocks import skipped
+from undersong.model.decoding.rows import Rows
 from undersong.model.fork import ForkedLayer, growing_cache
 from undersong.model.language_model import LanguageModel
 
@@ -148,6 +149,19 @@ class WindowCache:
             raise ValueError(f"fork: expected 0 to {self.length} tokens, found {n}")
         self.complete(n)
         return growing_cache([ForkedLayer.of(layer, n, rows) for layer in (*self._lower, *self._upper)])
+
+    @torch.inference_mode()
+    def rows(self, n: int, count: int) -> Rows:
+        """The same, to be decoded after: the first `n` tokens are shared by all rows, and never copied."""
+        if not 0 <= n <= self.length:
+            raise ValueError(f"rows: expected 0 to {self.length} tokens, found {n}")
+        self.complete(n)
+        held: list[tuple[Tensor, Tensor]] = []
+        if n > 0:
+            for layer in (*self._lower, *self._upper):
+                assert layer.keys is not None and layer.values is not None
+                held.append((layer.keys, layer.values))
+        return Rows(held, n, count)
 
     @torch.inference_mode()
     def branch(self, n: int) -> WindowCache:

@@ -15,6 +15,8 @@ from undersong.model.sites import Sites, find_sites
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
+    from undersong.model.decoding.decoder import Decoder
+
 # Under these names configurations state how many positions the model was made for.
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length")
 
@@ -43,9 +45,24 @@ class LanguageModel:
     device: torch.device
     dtype: torch.dtype
     sites: Sites = field(init=False, repr=False)
+    _decoders: list[Decoder | None] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.sites = find_sites(self)
+
+    @property
+    def decoder(self) -> Decoder | None:
+        """What decodes faster than the network's own forward; None where there is nothing. Found when first asked
+        for, and anew after `refit`."""
+        if not self._decoders:
+            from undersong.model.decoding import find_decoder
+
+            self._decoders.append(find_decoder(self))
+        return self._decoders[0]
+
+    def refit(self) -> None:
+        """To be called when modules of the network were replaced."""
+        self._decoders.clear()
 
     @property
     def body(self) -> nn.Module:

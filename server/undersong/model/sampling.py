@@ -9,14 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from undersong.errors import BadStrength
 from undersong.model.language_model import LanguageModel
 
 # How many of the likeliest tokens are looked at before all are sorted.
-_NUCLEUS = 1024
+_SHORT = 1024
+
+Numbers = NDArray[np.float32]
 
 
 class Sampler:
@@ -51,37 +55,39 @@ def choose(logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
     for rows, pick in ((cold, _likeliest), (whole, _from_all), (nucleus, _from_nucleus)):
         if rows:
             picked = pick(logits if len(rows) == len(samplers) else logits[rows], [samplers[row] for row in rows])
-            for row, token in zip(rows, picked.tolist(), strict=True):
+            for row, token in zip(rows, picked, strict=True):
                 chosen[row] = token
     return chosen
 
 
-def _likeliest(logits: Tensor, _samplers: Sequence[Sampler]) -> Tensor:
-    return logits.argmax(dim=-1)
+def _likeliest(logits: Tensor, _samplers: Sequence[Sampler]) -> list[int]:
+    if logits.device.type == "cpu":
+        # Several times faster than torch's own there.
+        return logits.numpy().argmax(axis=-1).tolist()
+    return logits.argmax(dim=-1).tolist()
 
 
-def _from_all(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
-    return _draw(_warmed(logits, samplers), samplers)
+def _from_all(logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
+    weights = _warmed(logits, samplers)
+    sums = weights.cumsum(dim=-1)
+    draws = torch.tensor([sampler.draw() for sampler in samplers], device=weights.device)
+    place = torch.searchsorted(sums, draws[:, None] * sums[:, -1:], right=True)[:, 0].clamp_max(weights.shape[1] - 1)
+    # Rounding may lead past the last weight that is not zero.
+    blocked = weights.gather(1, place[:, None])[:, 0] == 0
+    return torch.where(blocked, weights.argmax(dim=-1), place).tolist()
 
 
-def _from_nucleus(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
-    probabilities = _warmed(logits, samplers)
-    top_p = torch.tensor([sampler.top_p for sampler in samplers], device=logits.device)
-    # Nearly always a few of the likeliest reach top_p; sorting a whole vocabulary is slow.
-    values, indices = probabilities.topk(min(_NUCLEUS, probabilities.shape[1]), dim=-1)
-    enough = (values.sum(dim=-1) >= top_p).tolist()
-    picked: list[Tensor] = []
-    for row, sampler in enumerate(samplers):
-        # Each row goes its own way: which rows run beside it must not change its choice.
-        likeliest, tokens = values[row], indices[row]
-        if not enough[row]:
-            likeliest, tokens = probabilities[row].sort(descending=True)
-        # A token is kept if those before it do not reach top_p yet: the first always is.
-        kept = likeliest.cumsum(dim=-1) - likeliest < sampler.top_p
-        # Drawn in the order of the vocabulary: that of likelihood turns on the last bit where two are nearly equal.
-        tokens = tokens[kept].sort().values
-        picked.append(tokens[_draw(probabilities[row, tokens][None], [sampler])])
-    return torch.cat(picked)
+def _from_nucleus(logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
+    rows = _warmed(logits, samplers).cpu().numpy()
+    return [_drawn(row, sampler) for row, sampler in zip(rows, samplers, strict=True)]
+
+
+def _drawn(probabilities: Numbers, sampler: Sampler) -> int:
+    # In the order of the vocabulary: that of likelihood turns on the last bit where two are nearly equal.
+    tokens = _inside(probabilities, sampler.top_p)
+    sums = _running(probabilities[tokens])
+    place = int(sums.searchsorted(np.float32(sampler.draw()) * sums[-1], side="right"))
+    return int(tokens[min(place, len(tokens) - 1)])
 
 
 def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
@@ -89,26 +95,46 @@ def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
 
     One at least: a token is in it if those before it do not reach `top_p` yet.
     """
-    values, tokens = probabilities.topk(min(_NUCLEUS, probabilities.shape[1]), dim=-1)
-    if bool((values.sum(dim=-1) < top_p).any()):
-        values, tokens = probabilities.sort(dim=-1, descending=True)
-    inside = values.cumsum(dim=-1) - values < top_p
-    return torch.zeros_like(probabilities, dtype=torch.bool).scatter(1, tokens, inside)
+    inside = np.zeros(tuple(probabilities.shape), dtype=bool)
+    for row, likely in zip(inside, probabilities.cpu().numpy(), strict=True):
+        row[_inside(likely, top_p)] = True
+    return torch.from_numpy(inside).to(probabilities.device)
+
+
+def _inside(probabilities: Numbers, top_p: float) -> NDArray[np.intp]:
+    """The tokens of a nucleus, rising, of `probabilities` [vocab].
+
+    numpy sorts numbers many times faster than torch sorts them with their places: the least likely one that is kept
+    tells the others.
+    """
+    vocab = len(probabilities)
+    for length in (_SHORT, vocab):
+        if length > vocab:
+            continue
+        # Nearly always a few of the likeliest reach it.
+        some = probabilities if length == vocab else np.partition(probabilities, vocab - length)[-length:]
+        falling = np.sort(some)[::-1]
+        sums = _running(falling)
+        if sums[-1] >= top_p or length == vocab:
+            break
+    kept = int((sums - falling < np.float32(top_p)).sum())
+    least = falling[kept - 1]
+    tokens = np.flatnonzero(probabilities >= least)
+    if len(tokens) > kept:
+        # Of those that are just as likely as the last the first ones.
+        last = tokens[probabilities[tokens] == least]
+        tokens = np.setdiff1d(tokens, last[len(last) - (len(tokens) - kept) :], assume_unique=True)
+    return tokens
+
+
+def _running(values: Numbers) -> Numbers:
+    """Running sums, summed in double precision."""
+    return values.cumsum(dtype=np.float64).astype(np.float32)
 
 
 def _warmed(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     temperatures = torch.tensor([sampler.temperature for sampler in samplers], device=logits.device)
     return torch.softmax(logits / temperatures[:, None], dim=-1)
-
-
-def _draw(weights: Tensor, samplers: Sequence[Sampler]) -> Tensor:
-    """[rows]: the first place in `weights` [rows, m] whose running sum exceeds the row's draw of the total."""
-    sums = weights.cumsum(dim=-1)
-    draws = torch.tensor([sampler.draw() for sampler in samplers], device=weights.device)
-    place = torch.searchsorted(sums, draws[:, None] * sums[:, -1:], right=True)[:, 0].clamp_max(weights.shape[1] - 1)
-    # Rounding may lead past the last weight that is not zero.
-    blocked = weights.gather(1, place[:, None])[:, 0] == 0
-    return torch.where(blocked, weights.argmax(dim=-1), place)
 
 
 def banned_bias(model: LanguageModel, banned: Collection[int], bias: Tensor | None = None) -> Tensor | None:

@@ -128,12 +128,7 @@ class Sites:
         Where the delta is 0 what passes stays as it is, bit for bit. WeightsFormat inside a norm.
         """
 
-        def more(carrier: Tensor, passing: Tensor) -> Tensor:
-            change = delta(passing)
-            # Adding zero would turn -0.0 into 0.0.
-            return torch.where(change == 0, carrier, (carrier.to(change.dtype) + change).to(carrier.dtype))
-
-        return self._carried(point, more)
+        return self._carried(point, lambda carrier, passing: plus(carrier, delta(passing)))
 
     @contextmanager
     def _carried(self, point: HookPoint, change: Callable[[Tensor, Tensor], Tensor]) -> Iterator[None]:
@@ -192,6 +187,12 @@ class Sites:
                 return at(layout.after_mlp or layout.mlp, "output")
             case _:
                 raise AssertionError(site)
+
+
+def plus(value: Tensor, delta: Tensor) -> Tensor:
+    """`value` with `delta` added, in the precision of the delta; where that is 0 it stays, bit for bit."""
+    # Adding zero would turn -0.0 into 0.0.
+    return torch.where(delta == 0, value, (value.to(delta.dtype) + delta).to(value.dtype))
 
 
 def find_sites(model: LanguageModel) -> Sites:

@@ -1,0 +1,91 @@
+"""One more token a row: by the model's decoder where it has one that can carry what steers, else by its network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
+
+from undersong.model.decoding.decoder import Decoder
+from undersong.model.decoding.rows import Rows
+from undersong.model.interventions import Steering
+from undersong.model.kv_cache import WindowCache
+from undersong.model.language_model import LanguageModel
+
+
+class Steps(Protocol):
+    """Rows that are fed token by token, each position steered."""
+
+    @property
+    def length(self) -> int:
+        """Tokens fed so far, those of the prompt with them."""
+        ...
+
+    def logits(self, ids: Sequence[int]) -> Tensor:
+        """Logits [rows, vocab] float32 after one more token a row."""
+        ...
+
+    def take_back(self) -> None:
+        """As if the last tokens had not been fed."""
+        ...
+
+
+Begin = Callable[[Steering], Steps]
+"""Steps that are steered so, from where it says."""
+
+
+def after_window(model: LanguageModel, window: WindowCache, n: int, rows: int) -> Begin:
+    """After the first `n` tokens of `window`, which stays as it is."""
+
+    def begin(steering: Steering) -> Steps:
+        decoder = model.decoder
+        if decoder is None or not steering.in_stream:
+            return NetworkSteps(model, window.fork(n, rows), steering)
+        return DecoderSteps(model, decoder, window.rows(n, rows), steering)
+
+    return begin
+
+
+def after_cache(model: LanguageModel, cache: DynamicCache) -> Begin:
+    """After what `cache` holds, which grows: by the network, whatever rows it has."""
+    return lambda steering: NetworkSteps(model, cache, steering)
+
+
+class DecoderSteps:
+    """Steps of a decoder."""
+
+    def __init__(self, model: LanguageModel, decoder: Decoder, rows: Rows, steering: Steering) -> None:
+        self._model, self._decoder, self._rows, self._steering = model, decoder, rows, steering
+
+    @property
+    def length(self) -> int:
+        return self._rows.length
+
+    def logits(self, ids: Sequence[int]) -> Tensor:
+        fed = torch.tensor(ids, device=self._model.device)
+        return self._decoder.step(fed, self._rows, self._steering).to(torch.float32)
+
+    def take_back(self) -> None:
+        self._rows.take_back()
+
+
+class NetworkSteps:
+    """Steps of a network by its own forward, steered by hooks; `cache` grows."""
+
+    def __init__(self, model: LanguageModel, cache: DynamicCache, steering: Steering) -> None:
+        self._model, self._cache, self._steering = model, cache, steering
+
+    @property
+    def length(self) -> int:
+        return self._cache.get_seq_length()
+
+    def logits(self, ids: Sequence[int]) -> Tensor:
+        with self._steering:
+            logits = self._model.logits(self._model.tensor([[token] for token in ids]), self._cache)[:, -1]
+        return logits.to(torch.float32)
+
+    def take_back(self) -> None:
+        self._cache.crop(-1)
