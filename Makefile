@@ -14,7 +14,7 @@ VSCODE := editor-clients/vscode
 NPM = $(if $(wildcard $(EDITORS)/bin/npm),$(abspath $(EDITORS)/bin/npm),npm)
 NPX = $(NPM) exec --yes --
 
-.PHONY: setup demo test editors vsix screenshots check check-neovim format bench bench-editors bench-steering bench-peers bench-calibration bench-rewrites bench-voices bench-tracing readme weights weights-check weights-check-short card peers
+.PHONY: setup demo test editors vsix screenshots check check-neovim format bench bench-startup bench-editors bench-steering bench-peers bench-decoding bench-keystroke bench-reading bench-calibration bench-rewrites bench-voices bench-tracing readme weights weights-check weights-check-short card peers
 
 setup: $(STAMP)
 
@@ -80,11 +80,32 @@ format: setup
 bench: setup
 	$(BIN)/python benchmarks/latency.py
 
+bench-startup: setup
+	$(BIN)/python benchmarks/startup.py
+
 bench-editors: setup
 	$(BIN)/python benchmarks/editors/measure.py
 
 bench-peers: setup
 	$(BIN)/python benchmarks/steering_peers.py --corpus $(CORPUS)
+
+# Beside other engines, in the environment of `peers` with more of them in it.
+BENCH_PEERS := .venv-peers/.bench-peers
+
+$(BENCH_PEERS): pyproject.toml
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	CMAKE_ARGS="-DGGML_NATIVE=ON" .venv-peers/bin/pip install --quiet --disable-pip-version-check --editable '.[engine,bench-peers]'
+	touch $(BENCH_PEERS)
+
+bench-decoding: $(BENCH_PEERS)
+	.venv-peers/bin/python benchmarks/decoding.py
+
+bench-keystroke: $(BENCH_PEERS)
+	.venv-peers/bin/python benchmarks/keystroke.py
+
+bench-reading: $(BENCH_PEERS)
+	.venv-peers/bin/python benchmarks/reading.py
 
 bench-calibration: setup
 	$(BIN)/python benchmarks/calibration.py --corpus $(CORPUS)

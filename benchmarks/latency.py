@@ -8,35 +8,38 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
-import tempfile
 import time
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import attrs
 from lsprotocol import types
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.drafts import draft
 from benchmarks.figures import Figure, figure, keep, machine, timed
-from undersong.cli.editor import CAPABILITIES, Editor
+from benchmarks.sessions import (
+    PLACES,
+    SETTINGS,
+    EngineDraft,
+    keystrokes,
+    own_folders,
+    paragraph_at,
+    proses,
+    ready,
+    without_refresh,
+)
+from undersong.cli.editor import Editor
 from undersong.client.http import HttpEngine
 from undersong.client.launch import EngineChoice, connect
-from undersong.text.segments import segment
 from undersong.text.span import Span
-from undersong.wire import Dial, DraftUpdate, ReadRequest, SearchRequest, Splice, WriteRequest
+from undersong.wire import Dial, DraftUpdate, SearchRequest, Splice, WriteRequest
 
 SIZES = (2_000, 20_000)
-# Hints at once: the pause before the paragraph typed in is shown again is a choice of comfort, not a cost.
-SETTINGS: dict[str, Any] = {"hints": {"pause_seconds": 0.0}, "engine": {"idle_minutes": 5}}
-REST = 0.6
-"""Seconds between keystrokes: the paragraphs behind the edited one are read meanwhile."""
 OUT = Path(__file__).with_name("latency.json")
 
 Rows = dict[str, dict[str, Figure]]
@@ -46,10 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=30)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="us") as folder:
-        for name in ("RUNTIME", "CACHE", "LOG"):
-            (Path(folder) / name).mkdir(mode=0o700)
-            os.environ[f"UNDERSONG_{name}_DIR"] = str(Path(folder) / name)
+    with own_folders():
         rows, facts = asyncio.run(measure(arguments.samples))
     show(rows, facts)
     content = {name: {size: asdict(value) for size, value in row.items()} for name, row in rows.items()}
@@ -61,7 +61,7 @@ async def measure(n: int) -> tuple[Rows, dict[str, Any]]:
     facts: dict[str, Any] = {}
     rows["initialize (from spawn)"] = {"any": figure(await timed(10, _initialize, warm_up=1))}
     engine = await connect(EngineChoice(idle_minutes=5))
-    await _ready(engine)
+    await ready(engine)
     for size in SIZES:
         column = f"{size:,} words"
         for name, samples in (await at_the_editor(size, n, facts)).items():
@@ -96,7 +96,7 @@ async def at_the_editor(size: int, n: int, facts: dict[str, Any]) -> dict[str, l
         editor.open(uri, draft(size))
         await _all_fresh(editor, uri)
         facts["torch in the front end"] = facts.get("torch in the front end", False) or _maps_torch(editor)
-        middle = _paragraph(editor, uri, 0.5)
+        middle = paragraph_at(editor, uri, 0.5)
 
         async def raw_hints(number: int) -> None:
             document = editor.document(uri)
@@ -115,7 +115,7 @@ async def at_the_editor(size: int, n: int, facts: dict[str, Any]) -> dict[str, l
 
         async def change(number: int) -> None:
             # A notification has no answer: a request behind it, for nothing, is answered when it has been handled.
-            end = _paragraph(editor, uri, 0.5).end
+            end = paragraph_at(editor, uri, 0.5).end
             editor.change(uri, Span(end, end), "a")
             await editor.actions(uri, Span(0, 0), only=["quickfix"])
 
@@ -128,63 +128,30 @@ async def at_the_editor(size: int, n: int, facts: dict[str, Any]) -> dict[str, l
         samples["code-action list"] = await timed(n, actions)
         samples["didChange"] = await timed(n, change)
     # A client that cannot refresh gets its hints when they are fresh: what it waits is what a keystroke costs.
-    async with Editor(SETTINGS, capabilities=_without_refresh()) as editor:
+    async with Editor(SETTINGS, capabilities=without_refresh()) as editor:
         editor.open(uri, draft(size))
         await editor.hints(uri)
         await asyncio.sleep(size / 1000)
-        for name, where in (("end", 1.0), ("middle", 0.5)):
-            samples[f"fresh hints after a keystroke, {name}"] = await _keystrokes(editor, uri, where, n)
-    return samples
-
-
-def _without_refresh() -> types.ClientCapabilities:
-    assert CAPABILITIES.workspace is not None
-    workspace = attrs.evolve(CAPABILITIES.workspace, inlay_hint=None, code_lens=None)
-    return attrs.evolve(CAPABILITIES, workspace=workspace)
-
-
-async def _keystrokes(editor: Editor, uri: str, where: float, n: int) -> list[float]:
-    """From `didChange` to the fresh hint of the edited paragraph."""
-    samples: list[float] = []
-    for number in range(n + 2):
-        await asyncio.sleep(REST)
-        paragraph = _paragraph(editor, uri, where)
-        began = time.perf_counter()
-        editor.change(uri, Span(paragraph.end, paragraph.end), "and"[number % 3])
-        hints = await editor.hints(uri, Span(paragraph.start, paragraph.end + 1))
-        if number >= 2:
-            samples.append(time.perf_counter() - began)
-        assert len(hints) == 1
+        for name, where in PLACES.items():
+            samples[f"fresh hints after a keystroke, {name}"] = await keystrokes(editor, uri, where, n)
     return samples
 
 
 async def at_the_engine(engine: HttpEngine, size: int, n: int) -> dict[str, list[float]]:
     """The same work without the protocol around it, and what only the engine knows, seconds."""
-    from undersong.text.document import Document
-
-    proses = list(segment(Document.open("b", "markdown", 1, draft(size, seed=1))).proses)
-    name, version = f"engine-{size}", 1
+    opened = EngineDraft(engine, f"engine-{size}", proses(draft(size, seed=1)))
     samples: dict[str, list[float]] = {}
     began = time.perf_counter()
-    update = DraftUpdate(name, 1, None, Splice(0, 0, tuple(proses)))
-    await engine.read(ReadRequest(update, tuple(range(len(proses)))))
+    await opened.read(range(len(opened.proses)))
     samples["engine: read all"] = [time.perf_counter() - began]
-
-    async def keystroke(at: int) -> None:
-        nonlocal version
-        proses[at] += " and"[version % 4]
-        version += 1
-        update = DraftUpdate(name, version, version - 1, Splice(at, 1, (proses[at],)))
-        await engine.read(ReadRequest(update, (at,)))
-
-    for place, at in (("end", len(proses) - 1), ("middle", len(proses) // 2)):
-        samples[f"engine: keystroke, {place}"] = await timed(n, lambda number, at=at: keystroke(at))
+    for place, at in (("end", len(opened.proses) - 1), ("middle", len(opened.proses) // 2)):
+        samples[f"engine: keystroke, {place}"] = await timed(n, lambda number, at=at: opened.keystroke(at))
     feature = (await engine.search(SearchRequest("wind rain sea night", 1))).hits[0].feature
     first: list[float] = []
     steps: list[float] = []
     cancels: list[float] = []
     for number in range(n + 1):
-        request = _continuation(name, version, proses, feature, seed=number)
+        request = _continuation(opened, feature, seed=number)
         began = last = time.perf_counter()
         chunks = 0
         async with aclosing(engine.write(request)) as events:
@@ -201,7 +168,7 @@ async def at_the_engine(engine: HttpEngine, size: int, n: int) -> dict[str, list
                     break
         # The device is free as soon as another request is answered: one that needs no model.
         began = time.perf_counter()
-        await engine.read(ReadRequest(DraftUpdate(name, version, version, Splice(0, 0, ())), (0,)))
+        await opened.read((0,))
         if number:
             cancels.append(time.perf_counter() - began)
     samples["engine: first token, steered"] = first
@@ -210,21 +177,14 @@ async def at_the_engine(engine: HttpEngine, size: int, n: int) -> dict[str, list
     return samples
 
 
-def _continuation(name: str, version: int, proses: list[str], feature: str, seed: int) -> WriteRequest:
-    at = len(proses) // 2
+def _continuation(opened: EngineDraft, feature: str, seed: int) -> WriteRequest:
+    at = len(opened.proses) // 2
+    update = DraftUpdate(opened.name, opened.version, opened.version, Splice(0, 0, ()))
+    end = len(opened.proses[at])
     return WriteRequest(
-        DraftUpdate(name, version, version, Splice(0, 0, ())), at, len(proses[at]), len(proses[at]), "continue",
+        update, at, end, end, "continue",
         (Dial(feature, 0.7),), candidates=1, max_tokens=40, stop="length", seed=seed,
     )  # fmt: skip
-
-
-async def _ready(engine: HttpEngine) -> None:
-    async with aclosing(engine.status()) as changes:
-        async for health in changes:
-            if health.state == "failed":
-                raise SystemExit(health.message)
-            if health.state == "ready":
-                return
 
 
 async def _all_fresh(editor: Editor, uri: str) -> None:
@@ -234,11 +194,6 @@ async def _all_fresh(editor: Editor, uri: str) -> None:
             await editor.refreshed(editor.log.refreshes, 1.5 if editor.log.refreshes else 120)
         except TimeoutError:
             return
-
-
-def _paragraph(editor: Editor, uri: str, where: float) -> Span:
-    spans = [paragraph.span for paragraph in segment(editor.document(uri)).paragraphs]
-    return spans[min(len(spans) - 1, int(where * len(spans)))]
 
 
 def _maps_torch(editor: Editor) -> bool:

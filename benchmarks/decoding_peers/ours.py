@@ -1,0 +1,43 @@
+"""Undersong: a window read once, its keys and values forked for each run, `add` at the last and every new position."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from typing import Any
+
+import torch
+
+from benchmarks.decoding_peers.job import Job, Unable, Written
+from undersong.hook_points import HookPoint
+from undersong.model.generation import generate
+from undersong.model.interventions import Intervention
+from undersong.model.kv_cache import WindowCache
+from undersong.model.load import load_model
+from undersong.model.sampling import Sampler
+
+
+class Model:
+    def __init__(self, job: Job, precision: str) -> None:
+        wanted: dict[str, Any] = {}
+        if "precision" in inspect.signature(load_model).parameters:
+            wanted["precision"] = precision
+        elif precision != "float32":
+            raise Unable("load_model takes no precision: float32 only")
+        self._model = load_model(job.folder, "cpu", **wanted)
+        point = HookPoint(job.layer)
+        self._window = WindowCache(self._model, [point])
+        self._window.extend(job.prompt)
+        self._window.complete()
+        self._push = Intervention(point, "add", torch.tensor([job.vector]), torch.ones(1))
+
+    def write(self, rows: int, tokens: int, steered: bool) -> Written:
+        samplers = [Sampler(temperature=0.0) for _ in range(rows)]
+        stamps: list[float] = []
+        made = generate(
+            self._model, self._window, self._window.length, samplers, max_tokens=tokens,
+            interventions=[self._push] if steered else (),
+        )  # fmt: skip
+        for _ in made:
+            stamps.append(time.perf_counter())
+        return Written([list(row) for row in made.ids], stamps)
