@@ -552,7 +552,11 @@ class CloseRequest:
 @dataclass(frozen=True, slots=True)
 class Health:
     """`message` says what is being done while loading, or what failed; `warnings` what is likely wrong with an SAE that
-    was loaded all the same."""
+    was loaded all the same.
+
+    `memory_bytes` is what the process takes. Of the budget (`budget_bytes`, `engine.memory_mb`) the weights and the
+    process itself take their part, caches (`caches_bytes`) the rest at most; 0 before the model is loaded.
+    """
 
     state: EngineState
     message: str
@@ -567,6 +571,9 @@ class Health:
     memory_bytes: int = 0
     progress: float = 0.0
     warnings: tuple[str, ...] = ()
+    weights_bytes: int = 0
+    caches_bytes: int = 0
+    budget_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from undersong.client.endpoint import EngineChoice
 
 
 def test_the_same_choice_has_the_same_name():
-    assert EngineChoice("m", ("a",)).name == EngineChoice("m", ("a",), idle_minutes=9, start=False).name
+    other = EngineChoice("m", ("a",), idle_minutes=9, start=False, memory_mb=700)
+    assert EngineChoice("m", ("a",)).name == other.name
 
 
 @pytest.mark.parametrize(

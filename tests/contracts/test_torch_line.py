@@ -41,4 +41,8 @@ def test_greeting_an_editor_needs_neither_pygls_nor_attrs():
 
 
 def test_the_test_sees_torch_where_it_is_imported():
-    assert "torch" in imported_by("undersong.engine.app")
+    assert "torch" in imported_by("undersong.engine.parts")
+
+
+def test_an_engine_listens_before_it_imports_torch():
+    assert not imported_by("undersong.engine.host") & {"torch", "transformers", "numpy", "peft"}

@@ -188,10 +188,14 @@ def test_the_status_is_told_with_its_warnings(environment: dict[str, str], tmp_p
         "model": "m",
         "device": "cpu",
         "memory_bytes": 2e9,
+        "weights_bytes": 1e9,
+        "caches_bytes": 3e8,
+        "budget_bytes": 3e9,
         "clients": 2,
         "warnings": ["the SAE of layer 3 was made for another model"],
     }
-    told = "ready: m on cpu, 2000 MB, 2 editors\nthe SAE of layer 3 was made for another model"
+    memory = "2000 MB of 3000 MB (weights 1000, caches 300)"
+    told = f"ready: m on cpu, {memory}, 2 editors\nthe SAE of layer 3 was made for another model"
     with Neovim(environment, tmp_path) as nvim:
         assert nvim.lua('return require("undersong.status").summary(...)', status) == told
 

@@ -14,6 +14,7 @@ from tests.support.tiny_models import TinyWeights, write_model, write_weights
 from undersong.catalogue.doses import Doses
 from undersong.engine.drafts import Draft, Outliner
 from undersong.engine.loading import Loaded, load
+from undersong.engine.memory import Memory
 from undersong.engine.passages import PassageReader
 from undersong.engine.reading import Reader
 from undersong.engine.windows import Limits
@@ -45,10 +46,10 @@ def loaded(weights, tmp_path_factory) -> Loaded:
 class Bench:
     """A reader, a writer and drafts on one loaded model, driven by hand."""
 
-    def __init__(self, loaded: Loaded, folder) -> None:
+    def __init__(self, loaded: Loaded, folder, memory: Memory | None = None) -> None:
         self.loaded = loaded
         passages = PassageReader(loaded.encode, loaded.typography, loaded.paragraph_break, max_atom=40)
-        self.reader = Reader(loaded)
+        self.reader = Reader(loaded, memory)
         self.doses = Doses.open(folder / "doses.sqlite")
         self.writer = Writer(loaded, self.reader, passages, self.doses)
         self.outliner = Outliner(passages, Limits.of_context(loaded.model.context), b"tiny")

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import httpx2
@@ -15,10 +16,12 @@ import pytest
 
 from tests.support.engine_processes import own_folders
 from undersong.client import launch
+from undersong.client.ending import PATIENCE_SECONDS
 from undersong.client.endpoint import EngineChoice, read_endpoint, runtime_folder
 from undersong.client.http import HttpEngine
 from undersong.client.launch import connect
 from undersong.engine.app import create_app
+from undersong.errors import EngineLoading
 from undersong.wire import SearchRequest
 
 SECRET = "The secret of the novel"
@@ -44,6 +47,19 @@ async def test_an_engine_that_is_told_to_end_leaves_neither_socket_nor_endpoint(
     await engine.aclose()
     await ended(choice)
     assert [file.suffix for file in runtime_folder().iterdir()] == [".lock"]
+
+
+async def test_an_engine_that_is_told_to_end_while_it_loads_ends_at_once(choice):
+    engine = await connect(choice)
+    assert (await engine.health()).state == "loading"
+    with pytest.raises(EngineLoading, match="still"):
+        await engine.search(SearchRequest("sea"))
+    began = time.monotonic()
+    await engine.end()
+    # Had it to be killed, its files would still be there.
+    assert time.monotonic() - began < PATIENCE_SECONDS
+    assert [file.suffix for file in runtime_folder().iterdir()] == [".lock"]
+    await engine.aclose()
 
 
 async def test_stale_files_of_a_killed_engine_are_in_nobodys_way(choice):

@@ -22,6 +22,7 @@ from undersong.errors import (
     BadInput,
     BadStrength,
     EngineUnavailable,
+    OutOfMemory,
     Resync,
     Superseded,
     UnknownFeature,
@@ -236,6 +237,19 @@ async def test_weights_that_cannot_be_loaded_are_reported_by_the_engine(places, 
     # It does not wait for the idle time: the next editor's engine tries anew.
     while (runtime_folder() / f"{choice.name}.json").exists():
         await asyncio.sleep(0.1)
+
+
+async def test_what_does_not_fit_the_budget_is_refused_and_the_status_says_how_much_there_is(places, weights):
+    choice = EngineChoice(str(weights.model), (str(weights.saes["2"]),), "cpu", idle_minutes=1.0, memory_mb=1)
+    engine = await connect(choice)
+    await ready(engine)
+    with pytest.raises(OutOfMemory, match=r"the budget is 1 MB \(engine\.memory_mb\)"):
+        await engine.read(ReadRequest(sent("small"), (0,)))
+    health = await engine.health()
+    assert health.state == "ready" and health.budget_bytes == 1_000_000 and health.caches_bytes == 0
+    assert 0 < health.weights_bytes < health.memory_bytes
+    await engine.end()
+    await engine.aclose()
 
 
 async def test_no_engine_and_not_allowed_to_start_one(places):

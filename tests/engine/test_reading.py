@@ -7,11 +7,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.conftest import Bench, update
-from undersong.engine import reading as reading_module
+from tests.engine.conftest import Bench, play, update
+from undersong.engine.kept_windows import CHUNK
 from undersong.engine.presence import PSEUDO_TOKENS
 from undersong.engine.ranking import Tally, ranked
-from undersong.engine.reading import CHUNK
 from undersong.errors import Superseded
 from undersong.wire import ParagraphReading, Splice
 
@@ -197,13 +196,20 @@ def test_a_giant_paragraph_is_read_in_small_steps(bench, prose):
     assert most <= CHUNK
 
 
-def test_codes_that_others_drop_during_a_read_do_not_harm_it(bench, fresh, monkeypatch):
+def test_codes_that_others_drop_during_a_read_do_not_harm_it(bench, fresh):
     draft = bench.draft("She went home. He stayed, and the rain fell on. " * 20)
     expected = fresh().read(draft)
-    monkeypatch.setattr(reading_module, "CODE_BYTES", 1)
-    close(bench.read(draft), expected)
-    assert len(bench.reader._codes) == 1
-    assert bench.reader._code_bytes == sum(codes.nbytes for codes in bench.reader._codes.values())
+
+    def dropping():
+        steps = bench.reader.read(draft.outline, (0,), ())
+        while True:
+            try:
+                yield next(steps)
+            except StopIteration as end:
+                return end.value
+            bench.reader._codes.clear()
+
+    close(play(dropping()), expected)
 
 
 def test_two_jobs_that_take_turns_on_one_window_read_the_same_as_one(bench, fresh):
@@ -236,6 +242,4 @@ def test_a_watched_feature_is_answered_however_faint(bench):
 
 
 def play_watch(bench, draft, feature):
-    from tests.engine.conftest import play
-
     return play(bench.reader.read(draft.outline, (0,), (feature,)))

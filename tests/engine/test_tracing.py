@@ -17,7 +17,7 @@ from tests.support.graphs import connected
 from undersong.circuit_graph import CircuitGraph
 from undersong.circuits.trace import Trace
 from undersong.client.endpoint import EngineChoice
-from undersong.engine import tracing
+from undersong.engine import kept_traces, tracing
 from undersong.engine.app import create_app
 from undersong.engine.drafts import Draft
 from undersong.engine.loading import Loaded, load
@@ -274,7 +274,7 @@ def test_integrated_gradients_are_taken_where_another_method_was_before(traced, 
 
 
 def test_only_the_last_places_are_kept(traced, monkeypatch):
-    monkeypatch.setattr(tracing, "HELD", 2)
+    monkeypatch.setattr(kept_traces, "HELD", 2)
     words = ["The", "sea", "was"]
     for word in words:
         traced.last(word, nodes=5)
@@ -297,7 +297,7 @@ def test_a_trace_cancelled_after_any_step_is_gone_on_from(bench, fresh):
     taken = len(list(Tracing(fresh()).steps(Tracing(fresh()).at("sea"))))
     traced = Tracing(bench)
     for cut in [1, 2, 3, 5, 9, *range(17, taken, taken // 6)]:
-        traced.tracer._traces.clear()
+        traced.tracer._traces._traces.clear()
         steps = traced.steps(traced.at("sea"))
         for _ in range(cut):
             next(steps)

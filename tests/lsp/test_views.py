@@ -194,8 +194,9 @@ async def test_why_needs_no_engine_for_what_is_known() -> None:
 # --- the engine --------------------------------------------------------------------------------------------------
 
 HEALTH = wire.Health(
-    "ready", "ready", "0", wire.PROTOCOL_VERSION, "a model", "cpu", "float32", 256, ("p0",), 2, 1_000_000, 1.0
-)
+    "ready", "ready", "0", wire.PROTOCOL_VERSION, "a model", "cpu", "float32", 256, ("p0",), 2, 1_000_000, 1.0,
+    weights_bytes=600_000, caches_bytes=100_000, budget_bytes=2_000_000,
+)  # fmt: skip
 STATUS = {
     "state": "ready",
     "message": "ready",
@@ -207,6 +208,9 @@ STATUS = {
     "saes": ["p0"],
     "clients": 2,
     "memory_bytes": 1_000_000,
+    "weights_bytes": 600_000,
+    "caches_bytes": 100_000,
+    "budget_bytes": 2_000_000,
     "warnings": [],
 }
 

@@ -91,6 +91,11 @@ class EngineSettings:
     """Address of an engine that runs elsewhere. Empty: one on this machine, started when needed."""
     idle_minutes: Annotated[float, Number(0, 1440)] = 10.0
     """The engine ends this long after its last editor has gone."""
+    memory_mb: Annotated[int, Whole(0, 1_000_000)] = 0
+    """Budget of memory in MB: caches give way to keep to it. 0: automatic.
+
+    The weights and the process itself take their part of it first.
+    """
 
 
 @dataclass(frozen=True, slots=True)

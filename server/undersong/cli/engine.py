@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 
@@ -13,7 +14,19 @@ from undersong.errors import EngineUnavailable
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine_arguments(parser)
     parser.add_argument("--idle-minutes", type=float, default=5.0, help="end this long after the last editor left")
+    parser.add_argument(
+        "--memory-mb",
+        type=_megabytes,
+        default=0,
+        help="budget of memory in MB, of which caches give way (default: 0, automatic)",
+    )
     parser.add_argument("--tcp", action="store_true", help="listen on a loopback port with a token, not on a socket")
+
+
+def _megabytes(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of MB, 0 or more, found {text!r}")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,12 +35,15 @@ def run(arguments: argparse.Namespace) -> int:
     # Read when torch is loaded. Threads that spin at each barrier wait a whole time slice for one that lost its core to
     # another program: with one of two cores busy, everything took 25 times as long (docs/decisions/0005).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        from undersong.engine.host import run as serve
-    except ModuleNotFoundError as error:
+    # What is imported stays. The engine collects again when it is loaded.
+    gc.disable()
+    from undersong.engine.importing import missing
+
+    if (lacking := missing()) is not None:
         raise EngineUnavailable(
-            f'the engine needs {error.name}, which is not installed; expected: pip install "undersong[engine]"'
-        ) from error
+            f'the engine needs {lacking}, which is not installed; expected: pip install "undersong[engine]"'
+        )
+    from undersong.engine.host import run as serve
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     choice = EngineChoice(
@@ -36,5 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.device,
         arguments.idle_minutes,
         adapter=arguments.adapter,
+        memory_mb=arguments.memory_mb,
     )
     return serve(choice, arguments.tcp)

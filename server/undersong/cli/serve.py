@@ -28,8 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
     # From here on nothing but the protocol may write to standard output.
     sys.stdout = sys.stderr
 
+    import gc
     import logging
 
+    # What is imported stays: looking for garbage among it would take a tenth of the time until the server is there.
+    gc.disable()
     logging.basicConfig(
         level=arguments.log_level.upper(),
         filename=arguments.log_file,
@@ -58,6 +61,7 @@ async def launched_engine(settings: EngineSettings) -> EngineClient:
             device=None if settings.device == "auto" else settings.device,
             idle_minutes=settings.idle_minutes,
             adapter=settings.adapter or None,
+            memory_mb=settings.memory_mb,
         )
     )
 

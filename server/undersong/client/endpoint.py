@@ -30,9 +30,11 @@ MAX_SOCKET_PATH = 100
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
     """Which engine a front end wants. `model` None: the default weights. `start` False: never start one. `adapter`:
-    the folder of a LoRA adapter for the model.
+    the folder of a LoRA adapter for the model. `memory_mb`: its budget of memory in MB (1 000 000 bytes), 0: automatic.
 
     `name` is the same for all who want the same of the same installation: another one may have other code and weights.
+    How long it idles and how much memory it may take is for the one who starts it to say: two editors that differ in
+    that share an engine, since two would take more than either wants.
     """
 
     model: str | None = None
@@ -41,6 +43,7 @@ class EngineChoice:
     idle_minutes: float = 5.0
     start: bool = True
     adapter: str | None = None
+    memory_mb: int = 0
 
     @property
     def name(self) -> str:

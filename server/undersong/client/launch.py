@@ -89,6 +89,8 @@ def _log_file(choice: EngineChoice) -> Path:
 
 def _start(choice: EngineChoice, log: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "undersong", "engine", "--idle-minutes", str(choice.idle_minutes)]
+    if choice.memory_mb:
+        command += ["--memory-mb", str(choice.memory_mb)]
     if choice.model is not None:
         command += ["--model", choice.model]
     if choice.adapter is not None:

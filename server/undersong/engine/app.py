@@ -1,14 +1,15 @@
 """The engine as an ASGI application.
 
-Every request of wire.py is one file in handlers/ and one line in its table. Errors become `wire.Failure` with the
-status of their class; nothing of the writer's text is logged.
+Every request of wire.py is one file in handlers/ and one line in its table; those that need torch are registered when
+the engine is loaded, so that it listens before that. Errors become `wire.Failure` with the status of their class;
+nothing of the writer's text is logged.
 """
 
 from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from importlib import import_module
@@ -24,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from undersong import __version__
 from undersong.client.endpoint import EngineChoice
 from undersong.engine.engine import Engine
-from undersong.engine.handlers import HANDLERS
+from undersong.engine.handlers import AT_ONCE, HANDLERS
 from undersong.errors import (
     BadInput,
     Cancelled,
@@ -62,18 +63,34 @@ def create_app(choice: EngineChoice, token: str | None = None, doses: Path | Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.engine = Engine(choice, doses)
+        app.state.engine = Engine(choice, doses, lambda: _register(app, HANDLERS.keys() - AT_ONCE))
         app.state.engine.start()
         yield
         await app.state.engine.close()
 
     app = FastAPI(title="Undersong engine", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    for module in HANDLERS.values():
-        import_module(module).register(app)
+    _register(app, AT_ONCE)
+    app.router.default = _not_yet(app.router.default)
     app.add_exception_handler(UndersongError, _failure)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_middleware(Guard, token=token)
     return app
+
+
+def _register(app: FastAPI, names: Iterable[str]) -> None:
+    for name in names:
+        import_module(HANDLERS[name]).register(app)
+
+
+def _not_yet(otherwise: ASGIApp) -> ASGIApp:
+    """What answers where no route is registered: until the engine is loaded that it is not, or why it cannot be."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            _ = scope["app"].state.engine.parts
+        await otherwise(scope, receive, send)
+
+    return answer
 
 
 def failure(error: UndersongError) -> dict[str, Any]:

@@ -24,6 +24,7 @@ import torch
 from undersong.assist.salience import RARE_ENOUGH
 from undersong.engine.bulk import BulkReader, Carried, weights_fingerprint
 from undersong.engine.loading import Dictionary, Loaded
+from undersong.engine.memory import Memory
 from undersong.engine.presence import Reference
 from undersong.engine.ranking import RESOLUTION
 from undersong.errors import BadInput
@@ -88,15 +89,18 @@ class Candidate:
         return f"{self.dictionary.sae.id}.{self.index}"
 
 
-def find_blend(loaded: Loaded, request: BlendRequest) -> Generator[WriteProgress | None, None, Blend]:
+def find_blend(
+    loaded: Loaded, request: BlendRequest, memory: Memory | None = None
+) -> Generator[WriteProgress | None, None, Blend]:
     """Steps; returns what was found. Raises BadInput where there is too little text, or nothing stands out."""
     if not 1 <= request.limit <= MOST_PARTS:
         raise BadInput(f"limit: expected 1 to {MOST_PARTS}, found {request.limit}")
     total = sum(map(len, (*request.samples, *request.against)))
-    samples = yield from _summed(loaded, request.samples, 0, total)
+    samples = yield from _summed(BulkReader(loaded, memory), loaded, request.samples, 0, total)
     against = None
     if request.against:
-        against = yield from _summed(loaded, request.against, total - sum(map(len, request.against)), total)
+        done = total - sum(map(len, request.against))
+        against = yield from _summed(BulkReader(loaded, memory), loaded, request.against, done, total)
     candidates = [one for d in loaded.reading for one in _candidates(loaded, d, samples, against)]
     chosen = _different(sorted(candidates, key=lambda one: (-one.bound, one.id)), request.limit)
     if not chosen:
@@ -108,9 +112,8 @@ def find_blend(loaded: Loaded, request: BlendRequest) -> Generator[WriteProgress
 
 
 def _summed(
-    loaded: Loaded, texts: Sequence[Sequence[str]], done: int, total: int
+    reader: BulkReader, loaded: Loaded, texts: Sequence[Sequence[str]], done: int, total: int
 ) -> Generator[WriteProgress | None, None, dict[str, Sums]]:
-    reader = BulkReader(loaded)
     sums = {d.sae.id: Sums(d.sae.d_sae) for d in loaded.reading}
     for text in texts:
         for carried in reader.read(text):

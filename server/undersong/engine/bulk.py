@@ -1,4 +1,4 @@
-"""Reading texts that are no drafts: samples of a voice, notes. With caches of its own, so that no draft's readings go.
+"""Reading texts that are no drafts: samples of a voice, notes. Little is kept of it, so that no draft's readings go.
 
 A long text is read in pieces of PIECE paragraphs, each from its own beginning, so that what is held stays small.
 """
@@ -15,6 +15,7 @@ import torch
 
 from undersong.engine.drafts import Outliner
 from undersong.engine.loading import Loaded
+from undersong.engine.memory import Memory
 from undersong.engine.passages import PassageReader
 from undersong.engine.ranking import Tally
 from undersong.engine.reading import Reader
@@ -36,13 +37,13 @@ class Carried:
 class BulkReader:
     """Used on the device thread only."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, memory: Memory | None = None) -> None:
         limits = Limits.of_context(loaded.model.context)
         passages = PassageReader(
             loaded.encode, loaded.typography, loaded.paragraph_break, min(MAX_ATOM_TOKENS, limits.body_max)
         )
         self._outliner = Outliner(passages, limits, b"")
-        self._reader = Reader(loaded)
+        self._reader = Reader(loaded, memory)
 
     def read(self, proses: Sequence[str], wanted: Sequence[int] | None = None) -> Generator[Carried | None, None, None]:
         """Steps; yields what each paragraph carries, in order, and None in between. `wanted`: only these."""
@@ -58,6 +59,7 @@ class BulkReader:
             for number in here:
                 tallies, n_tokens = yield from self._reader.tallies(outline, number - first)
                 yield Carried(tallies, n_tokens)
+            self._reader.forget()
 
 
 @lru_cache(maxsize=2)

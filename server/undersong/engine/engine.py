@@ -1,7 +1,8 @@
-"""The engine's state: what is loaded, which drafts are open, who is attached.
+"""The engine's state: what is loaded, which drafts are open, who is attached. No torch here: it listens before that is
+imported.
 
-The event loop owns the drafts and the health; the device thread owns the model, the reader and the writer. What
-crosses between them is immutable (an Outline) or a Ticket.
+The event loop owns the drafts and the health; the device thread owns the model, the reader and the writer (parts.py).
+What crosses between them is immutable (an Outline) or a Ticket.
 """
 
 from __future__ import annotations
@@ -9,56 +10,40 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Generator, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
-import torch
 
 from undersong import __version__
-from undersong.catalogue.doses import Doses
-from undersong.catalogue.scores import Scores
 from undersong.client.endpoint import EngineChoice
-from undersong.engine.drafts import Drafts, Outliner
-from undersong.engine.finding import Finder
 from undersong.engine.folders import cache_folder
-from undersong.engine.loading import Loaded, load
-from undersong.engine.passages import PassageReader
-from undersong.engine.reading import Reader
 from undersong.engine.scheduler import Rank, Scheduler
-from undersong.engine.tracing import Tracer
-from undersong.engine.windows import Limits
-from undersong.engine.writing import Writer
 from undersong.errors import EngineFailure, EngineLoading, OutOfMemory, UndersongError, from_code
 from undersong.wire import PROTOCOL_VERSION, Health
 
+if TYPE_CHECKING:
+    from undersong.engine.parts import Parts
+
 logger = logging.getLogger(__name__)
 
-MAX_ATOM_TOKENS = 128
-"""A sentence longer than this, or than a window's body, is read as several atoms."""
 _CPU_FULL = ("DefaultCPUAllocator", "not enough memory", "out of memory")
 """How torch says so where it has no class for it: on the CPU and on MPS it raises a plain RuntimeError."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Parts:
-    """What is there once the model is loaded."""
-
-    loaded: Loaded
-    reader: Reader
-    writer: Writer
-    drafts: Drafts
-    finder: Finder
-    tracer: Tracer
 
 
 class Engine:
     """One per process."""
 
-    def __init__(self, choice: EngineChoice, doses_path: Path | None = None) -> None:
+    def __init__(
+        self, choice: EngineChoice, doses_path: Path | None = None, prepare: Callable[[], None] = lambda: None
+    ) -> None:
+        """`prepare`: called on the device thread when all is loaded, before requests are answered."""
         self.choice = choice
+        self._prepare = prepare
         self.scheduler = Scheduler(_translated)
         self._doses_path = doses_path or cache_folder() / "doses.sqlite"
         self._parts: Parts | None = None
@@ -78,7 +63,8 @@ class Engine:
     async def close(self) -> None:
         if self._loading is not None:
             self._loading.cancel()
-        await asyncio.to_thread(self.scheduler.close)
+        # Nobody waits for a torch that is being imported: see host.py.
+        await asyncio.to_thread(self.scheduler.close, wait=not self.loading)
 
     @property
     def parts(self) -> Parts:
@@ -91,7 +77,15 @@ class Engine:
 
     @property
     def health(self) -> Health:
-        return replace(self._health, clients=self._attached, memory_bytes=psutil.Process().memory_info().rss)
+        health = replace(self._health, clients=self._attached, memory_bytes=psutil.Process().memory_info().rss)
+        if self._parts is None:
+            return health
+        memory = self._parts.memory
+        return replace(health, weights_bytes=memory.weights, caches_bytes=memory.in_caches, budget_bytes=memory.most)
+
+    @property
+    def loading(self) -> bool:
+        return self._health.state == "loading"
 
     @property
     def idle_seconds(self) -> float:
@@ -155,34 +149,19 @@ class Engine:
             )
 
     def _load_steps(self) -> Generator[tuple[str, float], None, Parts]:
-        torch.set_grad_enabled(False)
-        said: list[tuple[str, float]] = []
-        loaded: Loaded | None = None
-        choice = self.choice
-        for step in load(choice.model, choice.saes, choice.device, lambda *what: said.append(what), choice.adapter):
-            loaded = step
-            while said:
-                yield said.pop(0)
-        assert loaded is not None
-        for warning in loaded.warnings:
-            logger.warning("%s", warning)
-        limits = Limits.of_context(loaded.model.context)
-        max_atom = min(MAX_ATOM_TOKENS, limits.body_max)
-        passages = PassageReader(loaded.encode, loaded.typography, loaded.paragraph_break, max_atom)
-        reader = Reader(loaded)
-        doses = Doses.open(self._doses_path)
-        if doses.problem:
-            logger.warning("%s", doses.problem)
-        scores = Scores.open(self._doses_path.with_name("scores.sqlite"))
-        if scores.problem:
-            logger.warning("%s", scores.problem)
-        writer = Writer(loaded, reader, passages, doses)
-        outliner = Outliner(passages, limits, loaded.fingerprint.encode())
-        # The model stays: looking through its objects at every collection would only cost time.
-        gc.collect()
-        gc.freeze()
-        tracer = Tracer(loaded, reader, passages, writer)
-        return Parts(loaded, reader, writer, Drafts(outliner), Finder(loaded, scores), tracer)
+        # What is imported and loaded stays: to look for garbage among it, again and again, takes a second.
+        gc.disable()
+        try:
+            yield "loading torch", 0.02
+            from undersong.engine import parts
+
+            made = yield from parts.made(self.choice, self._doses_path)
+            self._prepare()
+            # Not looked through once more: that takes a third of a second, and finds less than a megabyte.
+            gc.freeze()
+            return made
+        finally:
+            gc.enable()
 
     def _fail(self, error: UndersongError) -> None:
         self._failure = error
@@ -197,9 +176,11 @@ class Engine:
 def _translated(error: BaseException) -> UndersongError | None:
     """Running out of memory is answered as such: that request did not fit, the engine lives on."""
     said = str(error) if isinstance(error, RuntimeError) else ""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(sign in said for sign in _CPU_FULL):
+    torch = sys.modules.get("torch")
+    kinds = (MemoryError,) if torch is None else (MemoryError, torch.OutOfMemoryError)
+    if isinstance(error, kinds) or any(sign in said for sign in _CPU_FULL):
         gc.collect()
-        if torch.cuda.is_available():
+        if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
         return OutOfMemory("not enough memory for this request; the engine goes on")
     return None

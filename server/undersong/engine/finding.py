@@ -13,6 +13,7 @@ from dataclasses import replace
 from undersong.catalogue.scores import Score, Scores
 from undersong.engine.likeness import Likeness
 from undersong.engine.loading import Loaded
+from undersong.engine.memory import Memory
 from undersong.engine.output_scores import READS_ONLY, output_scores
 from undersong.engine.steering import Turned, lookup
 from undersong.wire import SearchHit
@@ -24,8 +25,8 @@ LOOKED_AT = 3
 class Finder:
     """Used on the device thread only."""
 
-    def __init__(self, loaded: Loaded, scores: Scores) -> None:
-        self._loaded, self._scores, self._likeness = loaded, scores, Likeness(loaded)
+    def __init__(self, loaded: Loaded, scores: Scores, memory: Memory | None = None) -> None:
+        self._loaded, self._scores, self._likeness = loaded, scores, Likeness(loaded, memory)
 
     def search(self, query: str, limit: int) -> Generator[None, None, tuple[SearchHit, ...]]:
         """Steps; returns at most `limit` hits, best first."""

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from undersong import __version__
 from undersong.client.endpoint import MAX_SOCKET_PATH, EngineChoice, runtime_folder, write_endpoint
@@ -47,20 +48,25 @@ def run(choice: EngineChoice, tcp: bool) -> int:
         use_tcp = tcp or not hasattr(socket, "AF_UNIX")
         listener, endpoint = _listen_tcp() if use_tcp else _listen_unix(folder / f"{choice.name}.sock")
         endpoint_file = folder / f"{choice.name}.json"
+        app = create_app(choice, endpoint.token)
         try:
             write_endpoint(endpoint_file, endpoint)
             with _ended_by_signals():
-                asyncio.run(_serve(choice, listener, endpoint))
+                asyncio.run(_serve(choice, listener, app))
         finally:
             listener.close()
             endpoint_file.unlink(missing_ok=True)
             if endpoint.socket is not None:
                 Path(endpoint.socket).unlink(missing_ok=True)
+            engine = getattr(app.state, "engine", None)
+            if engine is not None and engine.loading and sys.exc_info()[0] in (None, SystemExit):
+                # The device thread is in the middle of an import or a file, which Python would wait for, or crash in.
+                logging.shutdown()
+                os._exit(128 + signal.SIGTERM)
     return 0
 
 
-async def _serve(choice: EngineChoice, listener: socket.socket, endpoint: Endpoint) -> None:
-    app = create_app(choice, endpoint.token)
+async def _serve(choice: EngineChoice, listener: socket.socket, app: FastAPI) -> None:
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, ws="none")
     server = uvicorn.Server(config)
     watch = asyncio.create_task(_end_when_idle(server, app, choice.idle_minutes * 60))
@@ -86,7 +92,7 @@ def _ended_by_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-async def _end_when_idle(server: uvicorn.Server, app, seconds: float) -> None:
+async def _end_when_idle(server: uvicorn.Server, app: FastAPI, seconds: float) -> None:
     while True:
         await asyncio.sleep(min(IDLE_POLL_SECONDS, max(seconds, 0.05)))
         engine = getattr(app.state, "engine", None)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from undersong.engine.loading import Dictionary, Loaded
+from undersong.engine.memory import Memory
 from undersong.engine.openings import OPENINGS
 from undersong.engine.reference import reference_passages
 from undersong.errors import WeightsMissing
@@ -26,11 +27,24 @@ FEWEST = 3
 
 
 class Likeness:
-    """Used on the device thread only. The passages are read once, when they are first needed."""
+    """Used on the device thread only. Passages are read when they are first needed, and kept: a Cache (memory.py)."""
 
-    def __init__(self, loaded: Loaded) -> None:
-        self._loaded = loaded
+    def __init__(self, loaded: Loaded, memory: Memory | None = None) -> None:
+        self._loaded, self._memory = loaded, memory or Memory()
         self._passed: list[dict[HookPoint, Tensor]] | None = None
+        self._used = 0
+        self._memory.watch(self)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(value.nbytes for each in self._passed or () for value in each.values())
+
+    @property
+    def last_used(self) -> int | None:
+        return None if self._passed is None else self._used
+
+    def give_way(self) -> None:
+        self._passed = None
 
     def groups(self, features: Sequence[tuple[Dictionary, int]]) -> Generator[None, None, list[int]]:
         """Steps; returns for each feature the number of the first of `features` that it is nearly the same as, its own
@@ -63,7 +77,9 @@ class Likeness:
                 found.append({point: value[len(bos) :].clone() for point, value in passed.items()})
                 yield None
             self._passed = found
-        return self._passed
+        passed, self._used = self._passed, self._memory.now()
+        self._memory.settle()
+        return passed
 
 
 def _texts() -> list[str]:

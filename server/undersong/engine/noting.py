@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 
 from undersong.engine.bulk import BulkReader, Carried
 from undersong.engine.loading import Loaded
+from undersong.engine.memory import Memory
 from undersong.engine.ranking import ranked
 from undersong.wire import SparseVector
 
@@ -18,11 +19,11 @@ MOST_FEATURES = 48
 
 
 def vectors(
-    loaded: Loaded, proses: Sequence[str], wanted: Sequence[int] | None = None
+    loaded: Loaded, proses: Sequence[str], wanted: Sequence[int] | None = None, memory: Memory | None = None
 ) -> Generator[None, None, tuple[SparseVector, ...]]:
     """Steps; returns what each paragraph carries. `wanted`: only these of them; the others are their context."""
     found: list[SparseVector] = []
-    for carried in BulkReader(loaded).read(proses, wanted):
+    for carried in BulkReader(loaded, memory).read(proses, wanted):
         if carried is not None:
             found.append(vector(loaded, carried))
         yield None

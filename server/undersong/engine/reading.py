@@ -8,74 +8,43 @@
 4. Codes are summed over sentences and paragraphs, turned into presence (presence.py), and the most telling
    features are answered.
 
-Codes are kept by the hash of all that the model saw, windows by their ids: undo, redo, reopening and other editors
-come from there. Both are bounded by bytes, the least recently used give way.
+Codes are kept by the hash of all that the model saw (kept_codes.py), windows by their ids (kept_windows.py), both
+within the engine's budget of memory (memory.py).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 
 import torch
 
 from undersong.engine.drafts import Outline
+from undersong.engine.kept_codes import AtomCodes, KeptCodes, SparseCodes
+from undersong.engine.kept_windows import KeptWindows
 from undersong.engine.loading import Dictionary, Loaded
+from undersong.engine.memory import Memory
 from undersong.engine.passages import Atom
 from undersong.engine.presence import PSEUDO_TOKENS
 from undersong.engine.ranking import Tally, ranked
-from undersong.hook_points import HookPoint
 from undersong.model.kv_cache import WindowCache
-from undersong.text.common import common_prefix
 from undersong.text.span import Span
 from undersong.wire import FeatureReading, ParagraphReading, SentenceReading
 
-CHUNK = 128
-"""Tokens per step: what the device does between two looks at the agenda."""
-WINDOW_BYTES = 256 << 20
-CODE_BYTES = 256 << 20
 FEATURES_PER_PARAGRAPH, FEATURES_PER_SENTENCE = 16, 6
 SENTENCES_PER_STEP = 16
-WORTH_REUSING = 8
-"""A window that shares fewer first tokens than this is read anew rather than cropped: its text serves another place."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AtomCodes:
-    """What one atom carries. `sparse`: per token-grain SAE; `pooled`: the sum of what passed at a hook point, [d]."""
-
-    sparse: dict[str, SparseCodes]
-    pooled: dict[HookPoint, torch.Tensor]
-    n_tokens: int
-
-    @property
-    def nbytes(self) -> int:
-        """Memory held, in bytes, roughly."""
-        sparse = sum(512 + 24 * len(codes.features) for codes in self.sparse.values())
-        return 512 + sparse + sum(tensor.nbytes for tensor in self.pooled.values())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SparseCodes:
-    """Active features of one atom: `features` rising, their `sums`, `peaks`, and the token `where` they peak: [k]."""
-
-    features: torch.Tensor
-    sums: torch.Tensor
-    peaks: torch.Tensor
-    where: torch.Tensor
 
 
 class Reader:
     """Owns the windows and the codes. Used on the device thread only."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, memory: Memory | None = None) -> None:
         self.loaded = loaded
+        self._memory = memory or Memory()
         self._taps = frozenset(d.reads for d in loaded.reading)
-        self._windows: list[WindowCache] = []
-        self._codes: OrderedDict[bytes, AtomCodes] = OrderedDict()
-        self._code_bytes = 0
+        self._windows = KeptWindows(self._memory, lambda: WindowCache(loaded.model, self._taps), self._count)
+        self._codes = KeptCodes(self._memory)
         self._tokens_read = 0
 
     @property
@@ -85,7 +54,15 @@ class Reader:
 
     @property
     def nbytes(self) -> int:
-        return self._code_bytes + sum(window.nbytes for window in self._windows)
+        return self._codes.nbytes + self._windows.nbytes
+
+    def forget(self) -> None:
+        """Nothing is kept of what was read so far."""
+        self._windows.clear()
+        self._codes.clear()
+
+    def _count(self, tokens: int) -> None:
+        self._tokens_read += tokens
 
     def read(
         self, outline: Outline, wanted: Sequence[int], watch: Sequence[str]
@@ -106,53 +83,21 @@ class Reader:
 
     def window(self, ids: Sequence[int]) -> Generator[None, None, WindowCache]:
         """Steps; returns a window whose first tokens are `ids`. Use it before the next step: others crop it."""
-        while True:
-            window = self._nearest(ids)
-            shared = common_prefix(window.ids, ids)
-            if shared == len(ids):
-                return window
-            if shared < window.length:
-                window.crop(shared)
-            new = ids[shared : shared + CHUNK]
-            window.extend(new)
-            self._tokens_read += len(new)
-            if shared + len(new) < len(ids):
-                yield None
+        return self._windows.reach(ids)
 
     def complete(self, ids: Sequence[int]) -> Generator[None, None, WindowCache]:
         """Steps; the same, with keys and values of all blocks for `ids`: to write after them."""
-        window = yield from self.window(ids)
-        while window.completed < len(ids):
-            window.complete(upto=len(ids), limit=CHUNK)
-            yield None
-            window = yield from self.window(ids)
-        return window
+        return self._windows.reach(ids, whole=True)
 
     def prompt_ids(self, atoms: Sequence[Atom]) -> list[int]:
         """BOS and the ids of `atoms`, as every window begins."""
         bos = self.loaded.model.bos_id
         return [*([] if bos is None else [bos]), *(i for atom in atoms for i in atom.ids)]
 
-    def _nearest(self, ids: Sequence[int]) -> WindowCache:
-        """The window that shares the most first tokens, moved to the end of the line; a new one if none is near."""
-        best, most = None, min(WORTH_REUSING, len(ids)) - 1
-        for window in self._windows:
-            shared = common_prefix(window.ids, ids)
-            if shared > most:
-                best, most = window, shared
-        if best is None:
-            best = WindowCache(self.loaded.model, self._taps)
-        else:
-            self._windows.remove(best)
-        self._windows.append(best)
-        while len(self._windows) > 1 and sum(window.nbytes for window in self._windows) > WINDOW_BYTES:
-            self._windows.pop(0)
-        return best
-
     def _encode_paragraph(self, outline: Outline, paragraph: int) -> Generator[None, None, dict[int, AtomCodes]]:
         """Steps; returns the codes of the paragraph's atoms. Held here, so that no other job's reading drops them."""
         atoms = outline.paragraph_atoms(paragraph)
-        codes = {a: known for a in atoms if (known := self._known(outline.keys[a])) is not None}
+        codes = {a: known for a in atoms if (known := self._codes.get(outline.keys[a])) is not None}
         missing = [a for a in atoms if a not in codes]
         while missing:
             home = outline.windows[outline.homes[missing[0]]]
@@ -193,22 +138,9 @@ class Reader:
             sparse = {name: _sparse(acts[rows], offset) for name, acts in encoded.items()}
             pooled = {point: passed[point][rows].float().sum(dim=0).cpu() for point in pooled_points}
             found[a] = AtomCodes(sparse, pooled, len(tokens))
-            self._keep(outline.keys[a], found[a])
+            self._codes.keep(outline.keys[a], found[a])
+        self._memory.settle()
         return found
-
-    def _known(self, key: bytes) -> AtomCodes | None:
-        if key in self._codes:
-            self._codes.move_to_end(key)
-        return self._codes.get(key)
-
-    def _keep(self, key: bytes, codes: AtomCodes) -> None:
-        # Equal keys are read once, but two jobs may have been reading the same text.
-        replaced = self._codes.pop(key, None)
-        self._code_bytes += codes.nbytes - (0 if replaced is None else replaced.nbytes)
-        self._codes[key] = codes
-        while self._code_bytes > CODE_BYTES and len(self._codes) > 1:
-            _, dropped = self._codes.popitem(last=False)
-            self._code_bytes -= dropped.nbytes
 
     def _reading(
         self, outline: Outline, paragraph: int, codes: dict[int, AtomCodes], watch: Sequence[str]

@@ -105,12 +105,13 @@ class Scheduler:
     def start(self) -> None:
         self._thread.start()
 
-    def close(self) -> None:
-        """Answer what is queued with EngineUnavailable and end the thread."""
+    def close(self, wait: bool = True) -> None:
+        """Answer what is queued with EngineUnavailable and end the thread; `wait` for the step that is running."""
         with self._condition:
             self._closed = True
             self._condition.notify()
-        self._thread.join()
+        if wait:
+            self._thread.join()
 
     def add(self, job: Job) -> None:
         with self._condition:

@@ -11,7 +11,6 @@ The last few traces are kept: asked again, with more nodes or another method, th
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,11 +30,14 @@ from undersong.circuits.sources import zeros
 from undersong.circuits.trace import Trace
 from undersong.engine.conditions import gates
 from undersong.engine.drafts import Outline
+from undersong.engine.kept_traces import KeptTraces
 from undersong.engine.loading import Loaded
+from undersong.engine.memory import Memory
 from undersong.engine.passages import PassageReader
 from undersong.engine.places import Places
 from undersong.engine.reading import Reader
 from undersong.engine.reference import reference_passages
+from undersong.engine.sizes import of_sae
 from undersong.engine.steering import Control, hooks
 from undersong.engine.writing import Writer
 from undersong.errors import BadInput, BadText
@@ -53,8 +55,6 @@ ABLATED = 384
 GRAPHS = 4
 """As how many graphs exact effects arrive."""
 MOST_NODES = 1000
-HELD = 4
-"""Traces kept."""
 EXPANDED = 256
 """Features and errors that edges are found for."""
 PASSAGES = 150
@@ -72,13 +72,31 @@ class _Word:
 
 
 class Tracer:
-    """Used on the device thread only."""
+    """Used on the device thread only. The SAEs that are there to trace through are a Cache (memory.py)."""
 
-    def __init__(self, loaded: Loaded, reader: Reader, passages: PassageReader, writer: Writer) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        reader: Reader,
+        passages: PassageReader,
+        writer: Writer,
+        memory: Memory | None = None,
+    ) -> None:
         self._loaded, self._writer, self._places = loaded, writer, Places(loaded, reader, passages)
-        self._traces: OrderedDict[tuple[tuple[int, ...], int, Method], Trace] = OrderedDict()
+        self._memory = memory or Memory()
+        self._traces = KeptTraces(self._memory)
         self._coders: tuple[Coder, ...] | None = None
         self._gatherer: Gatherer | None = None
+        self.nbytes, self._used = 0, 0
+        self._memory.watch(self)
+
+    @property
+    def last_used(self) -> int | None:
+        return self._used if self.nbytes else None
+
+    def give_way(self) -> None:
+        self._coders = self._gatherer = None
+        self.nbytes = 0
 
     def trace(self, outline: Outline, request: TraceRequest) -> Steps:
         """Steps; the last event is the finished graph. BadInput where there are not SAEs enough to trace through."""
@@ -135,15 +153,17 @@ class Tracer:
     def _begun(self, coders: tuple[Coder, ...], word: _Word, by_slope: Method) -> Trace:
         """The trace of this place; a new one where it is not kept."""
         key = (word.ids, word.word, by_slope)
-        trace = self._traces.pop(key, None)
+        trace = self._traces.get(key)
         if trace is None:
             model = self._loaded.model
             first = 0 if model.bos_id is None else 1
             clean = read(model, coders, word.ids, max(first, len(word.ids) - TRACED))
             trace = Trace(clean, zeros(clean), measure_of("logit", word.word), EXPANDED)
-        self._traces[key] = trace
-        while len(self._traces) > HELD:
-            self._traces.popitem(last=False)
+        self._traces.keep(key, trace)
+        # After the traces: as long as one is kept, it has the SAEs all the same.
+        self._used = self._memory.now()
+        if not self._memory.settle():
+            raise self._memory.refusal()
         return trace
 
     def _word(self, outline: Outline, request: TraceRequest) -> _Word:
@@ -195,6 +215,7 @@ class Tracer:
             device = str(self._loaded.model.device)
             more = [load_sae(each.path, device=device, id=each.id) for each in self._loaded.traceable]
             more = [sae for sae in more if sae.grain == "token"]
+            self.nbytes = sum(map(of_sae, more))
             self._coders = coders_of(self._loaded.model, _one_a_place([*loaded, *more]))
         return self._coders
 

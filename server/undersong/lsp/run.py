@@ -35,6 +35,7 @@ def serve(greeting: Greeting, stdin: BinaryIO, stdout: BinaryIO, connect: Connec
     server = create_server(connect)
     # What was imported lives as long as the process: no collection needs to look at it again.
     gc.freeze()
+    gc.enable()
     code = asyncio.run(_serve(server, greeting, stdin, stdout))
     end_process(code)
 

@@ -48,5 +48,8 @@ def status(link: EngineLink, health: Health | None) -> dict[str, Any]:
         "saes": list(health.saes) if health else [],
         "clients": health.clients if health else 0,
         "memory_bytes": health.memory_bytes if health else 0,
+        "weights_bytes": health.weights_bytes if health else 0,
+        "caches_bytes": health.caches_bytes if health else 0,
+        "budget_bytes": health.budget_bytes if health else 0,
         "warnings": list(health.warnings) if health else [],
     }

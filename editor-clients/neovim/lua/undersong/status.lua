@@ -10,7 +10,10 @@ local M = {}
 ---@field model string
 ---@field device? string
 ---@field clients? integer
----@field memory_bytes? integer
+---@field memory_bytes? integer of the process
+---@field weights_bytes? integer
+---@field caches_bytes? integer
+---@field budget_bytes? integer for all of it
 ---@field warnings string[] what is likely wrong with what was loaded all the same
 
 ---@type table<vim.lsp.Client, undersong.Status> gone with its client
@@ -42,6 +45,10 @@ function M.summary(status)
   local how = ("%s: %s"):format(status.state, status.message)
   if status.state == "ready" then
     local memory = ("%.0f MB"):format(status.memory_bytes / 1e6)
+    if (status.budget_bytes or 0) > 0 then
+      local weights, caches, budget = status.weights_bytes / 1e6, status.caches_bytes / 1e6, status.budget_bytes / 1e6
+      memory = ("%s of %.0f MB (weights %.0f, caches %.0f)"):format(memory, budget, weights, caches)
+    end
     local editors = status.clients == 1 and "1 editor" or ("%d editors"):format(status.clients)
     how = ("ready: %s on %s, %s, %s"):format(status.model, status.device, memory, editors)
   end

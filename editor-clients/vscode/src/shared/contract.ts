@@ -144,6 +144,9 @@ export interface Status {
   saes: string[];
   clients: number;
   memory_bytes: number;
+  weights_bytes: number;
+  caches_bytes: number;
+  budget_bytes: number;
   warnings: string[];
 }
 

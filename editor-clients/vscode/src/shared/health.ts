@@ -18,6 +18,9 @@ export const NOTHING: Omit<Status, "state" | "message"> = {
   saes: [],
   clients: 0,
   memory_bytes: 0,
+  weights_bytes: 0,
+  caches_bytes: 0,
+  budget_bytes: 0,
   warnings: [],
 };
 
@@ -57,7 +60,13 @@ export function lines(now: Now): string[] {
   if (now.device !== "") found.push(`Device: ${now.device}${now.dtype === "" ? "" : `, ${now.dtype}`}`);
   if (now.context > 0) found.push(`Context: ${now.context.toLocaleString("en")} tokens`);
   if (now.saes.length > 0) found.push(`SAEs: ${now.saes.join(", ")}`);
-  if (now.memory_bytes > 0) found.push(`Memory: ${bytes(now.memory_bytes)}`);
+  if (now.memory_bytes > 0) found.push(`Memory: ${bytes(now.memory_bytes)}${parts(now)}`);
   if (now.clients > 0) found.push(`Editors: ${now.clients}`);
   return found;
+}
+
+/** What of the memory is what, once it is known. */
+function parts(now: Now): string {
+  if (now.budget_bytes === 0) return "";
+  return ` of ${bytes(now.budget_bytes)} (weights ${bytes(now.weights_bytes)}, caches ${bytes(now.caches_bytes)})`;
 }

@@ -6,3 +6,5 @@ HANDLERS: dict[str, str] = {
         "read", "write", "search", "card", "calibrate", "blend", "trace", "vectors", "notes", "close", "health",
     )
 }  # fmt: skip
+AT_ONCE = frozenset({"health"})
+"""Those that are answered while the engine loads: their modules import no torch."""

@@ -25,12 +25,13 @@ def register(app: FastAPI) -> None:
     @app.post("/v1/notes", response_model=NotesReply)
     async def notes(message: NotesRequest, request: Request) -> Response:
         engine = engine_of(request)
-        loaded = engine.parts.loaded
+        loaded, memory = engine.parts.loaded, engine.parts.memory
         if not 0 <= message.wanted < len(message.paragraphs):
             raise BadText(f"wanted: expected 0 to {len(message.paragraphs) - 1}, found {message.wanted}")
         if not notes_path(weights_fingerprint(loaded)).exists():
             raise BadInput(NONE)
-        ticket = engine.scheduler.submit(vectors(loaded, message.paragraphs, (message.wanted,)), Rank.WRITE)
+        steps = vectors(loaded, message.paragraphs, (message.wanted,), memory)
+        ticket = engine.scheduler.submit(steps, Rank.WRITE)
         async with while_connected(request, ticket):
             (found,) = await ticket.result()
         own = prose_digest(message.paragraphs[message.wanted])

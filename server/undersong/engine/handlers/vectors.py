@@ -16,8 +16,8 @@ def register(app: FastAPI) -> None:
     @app.post("/v1/vectors", response_model=VectorsReply)
     async def vectors(message: VectorsRequest, request: Request) -> Response:
         engine = engine_of(request)
-        loaded = engine.parts.loaded
-        ticket = engine.scheduler.submit(read_vectors(loaded, message.paragraphs), Rank.BACKGROUND)
+        loaded, memory = engine.parts.loaded, engine.parts.memory
+        ticket = engine.scheduler.submit(read_vectors(loaded, message.paragraphs, memory=memory), Rank.BACKGROUND)
         async with while_connected(request, ticket):
             found = await ticket.result()
         return answer(VectorsReply(found, loaded.model.name, weights_fingerprint(loaded)))
