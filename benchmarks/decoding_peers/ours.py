@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import time
-from typing import Any
 
 import torch
 
@@ -14,17 +12,15 @@ from undersong.model.generation import generate
 from undersong.model.interventions import Intervention
 from undersong.model.kv_cache import WindowCache
 from undersong.model.load import load_model
+from undersong.model.packing import pack
 from undersong.model.sampling import Sampler
 
 
 class Model:
     def __init__(self, job: Job, precision: str) -> None:
-        wanted: dict[str, Any] = {}
-        if "precision" in inspect.signature(load_model).parameters:
-            wanted["precision"] = precision
-        elif precision != "float32":
-            raise Unable("load_model takes no precision: float32 only")
-        self._model = load_model(job.folder, "cpu", **wanted)
+        self._model = load_model(job.folder, "cpu")
+        if precision == "float16" and not pack(self._model):
+            raise Unable("weights are packed in float16 on x86, where float16 holds them")
         point = HookPoint(job.layer)
         self._window = WindowCache(self._model, [point])
         self._window.extend(job.prompt)

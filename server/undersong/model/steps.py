@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Protocol
 
 import torch
@@ -14,6 +15,7 @@ from undersong.model.decoding.rows import Rows
 from undersong.model.interventions import Steering
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
+from undersong.model.threads import one_thread
 
 
 class Steps(Protocol):
@@ -66,7 +68,8 @@ class DecoderSteps:
 
     def logits(self, ids: Sequence[int]) -> Tensor:
         fed = torch.tensor(ids, device=self._model.device)
-        return self._decoder.step(fed, self._rows, self._steering).to(torch.float32)
+        with one_thread() if self._decoder.is_light else nullcontext():
+            return self._decoder.step(fed, self._rows, self._steering).to(torch.float32)
 
     def take_back(self) -> None:
         self._rows.take_back()

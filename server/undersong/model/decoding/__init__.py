@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from undersong.model.decoding import gpt2, neox, rotary
 from undersong.model.decoding.decoder import Decoder
@@ -33,6 +35,8 @@ FAMILIES: dict[str, Callable[[LanguageModel], Decoder | None]] = {
     "gpt_neox": neox.build,
 }
 
+_LIGHT = 64 << 20
+"""Bytes of weights."""
 _PROBE = (1, 2, 3, 4, 5)
 _PROBE_PREFIX = 3
 
@@ -47,7 +51,14 @@ def find_decoder(model: LanguageModel) -> Decoder | None:
     if not _proved(model, decoder):
         logger.warning("%s decodes by its own forward: the %s decoder differs from it", model.name, config.model_type)
         return None
-    return decoder
+    return replace(decoder, is_light=_is_light(model))
+
+
+def _is_light(model: LanguageModel) -> bool:
+    """Whether what several threads could share is little beside waking them: packed weights one thread multiplies by
+    (packing.py), and embeddings are looked up."""
+    linear = (module for module in model.network.modules() if isinstance(module, nn.Linear | Conv1D))
+    return model.device.type == "cpu" and sum(module.weight.nbytes for module in linear) <= _LIGHT
 
 
 def _proved(model: LanguageModel, decoder: Decoder) -> bool:

@@ -65,12 +65,13 @@ class Block:
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoder:
     """`embed`: (ids [rows], position) -> [rows, d_model]; `rotation`: what a position does to queries and keys, for
-    `Block.heads`; `logits`: [rows, d_model] -> [rows, vocab]."""
+    `Block.heads`; `logits`: [rows, d_model] -> [rows, vocab]. `is_light`: one thread decodes as fast as several."""
 
     embed: Callable[[Tensor, int], Tensor]
     rotation: Callable[[int], Any]
     blocks: tuple[Block, ...]
     logits: Step
+    is_light: bool = False
 
     @torch.inference_mode()
     def step(self, ids: Tensor, rows: Rows, steering: Steering) -> Tensor:
