@@ -25,6 +25,18 @@ from undersong.model.steps import DecoderSteps, NetworkSteps, after_window
 Same = Callable[[Any, Any], None]
 
 IDS = some_ids(40)
+
+
+@pytest.fixture
+def same() -> Same:
+    """Equal but for rounding that grows from token to token: 5e-5 of logits of some 10."""
+
+    def check(found: Any, expected: Any) -> None:
+        torch.testing.assert_close(found, expected, atol=5e-5, rtol=1e-5)
+
+    return check
+
+
 DIRECTIONS = torch.randn(2, 32, generator=torch.Generator().manual_seed(3))
 SIZES: dict[str, Any] = {
     "vocab_size": 272, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,

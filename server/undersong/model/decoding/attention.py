@@ -36,10 +36,13 @@ def attend(query: Tensor, prefix: Held | None, own: Held, scale: float, softcap:
 
 
 def _scores(query: Tensor, keys: Tensor, scale: float) -> Tensor:
-    return torch.baddbmm(query.new_empty(1), query, keys.transpose(1, 2), beta=0, alpha=scale)
+    scores = torch.bmm(query, keys.transpose(1, 2))
+    return scores if scale == 1 else scores * scale
 
 
 def _shares(scores: Tensor, softcap: float | None) -> Tensor:
     if softcap is not None:
         scores = softcap * torch.tanh(scores / softcap)
+    if scores.dtype == torch.float32:
+        return torch.softmax(scores, -1)
     return torch.softmax(scores, -1, torch.float32).to(scores.dtype)

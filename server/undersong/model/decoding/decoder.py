@@ -22,7 +22,7 @@ from torch import Tensor
 
 from undersong.hook_points import HookPoint
 from undersong.model.decoding.attention import attend
-from undersong.model.decoding.parts import Step
+from undersong.model.decoding.parts import Onto, Step
 from undersong.model.decoding.rows import Rows
 from undersong.model.interventions import Steering
 
@@ -31,18 +31,19 @@ from undersong.model.interventions import Steering
 class Block:
     """One block's computations on the stream of one token a row, [rows, d_model].
 
-    `heads`: (normed, what `Decoder.rotation` gives) -> queries [rows, n_heads, d_head], and keys and values
-    [rows, 2 * n_kv_heads, d_head], with their positions in them. `scale`, `softcap`: of attention's scores.
-    `attended`: [rows, n_heads * d_head] -> what attention adds. `side_by_side`: attention and MLP both read what enters
+    `heads`: (normed, what `Decoder.rotation` gives) -> queries [rows, n_heads, d_head], keys and values
+    [rows, n_kv_heads, d_head], with their positions in them. `scale`, `softcap`: of attention's scores. `attended`:
+    (what attention found [rows, n_heads * d_head], the stream) -> the stream with what attention adds; `mlp`: (normed,
+    the stream) -> the stream with what the MLP adds. `side_by_side`: attention and MLP both read what enters
     the block. `window`: how many tokens attention sees, the one at hand among them; None: all.
     """
 
     layer: int
     norm: Step
-    heads: Callable[[Tensor, Any], tuple[Tensor, Tensor]]
-    attended: Step
+    heads: Callable[[Tensor, Any], tuple[Tensor, Tensor, Tensor]]
+    attended: Onto
     mlp_norm: Step
-    mlp: Step
+    mlp: Onto
     scale: float
     softcap: float | None = None
     window: int | None = None
@@ -50,16 +51,16 @@ class Block:
 
     def step(self, hidden: Tensor, rows: Rows, rotation: Any, middle: Step | None) -> Tensor:
         """The stream after the block of what comes before it; `middle` changes it between attention and MLP."""
-        query, held = self.heads(self.norm(hidden), rotation)
+        query, keys, values = self.heads(self.norm(hidden), rotation)
         since = 0 if self.window is None else max(0, rows.length + 1 - self.window)
-        own = rows.put(self.layer, held, since)
-        added = self.attended(attend(query, rows.prefix(self.layer, since), own, self.scale, self.softcap))
+        own = rows.put(self.layer, keys, values, since)
+        found = attend(query, rows.prefix(self.layer, since), own, self.scale, self.softcap)
+        after = self.attended(found, hidden)
         if self.side_by_side:
-            return hidden + added + self.mlp(self.mlp_norm(hidden))
-        hidden = hidden + added
+            return self.mlp(self.mlp_norm(hidden), after)
         if middle is not None:
-            hidden = middle(hidden)
-        return hidden + self.mlp(self.mlp_norm(hidden))
+            after = middle(after)
+        return self.mlp(self.mlp_norm(after), after)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

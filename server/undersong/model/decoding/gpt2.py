@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from undersong.model.decoding.decoder import Block, Decoder
-from undersong.model.decoding.parts import Step, layer_norm, projection
+from undersong.model.decoding.parts import Step, layer_norm, projection, projection_onto
 from undersong.model.language_model import LanguageModel
 
 
@@ -30,21 +30,21 @@ def build(model: LanguageModel) -> Decoder | None:
 
 
 def _block(layer: int, block: Any, n_heads: int) -> Block:
-    up, down, activation = projection(block.mlp.c_fc), projection(block.mlp.c_proj), block.mlp.act
+    up, down, activation = projection(block.mlp.c_fc), projection_onto(block.mlp.c_proj), block.mlp.act.forward
     return Block(
         layer=layer,
         norm=layer_norm(block.ln_1),
         heads=_heads(projection(block.attn.c_attn), n_heads),
-        attended=projection(block.attn.c_proj),
+        attended=projection_onto(block.attn.c_proj),
         mlp_norm=layer_norm(block.ln_2),
-        mlp=lambda x: down(activation(up(x))),
+        mlp=lambda x, stream: down(activation(up(x)), stream),
         scale=block.attn.head_dim**-0.5,
     )
 
 
-def _heads(project: Step, n_heads: int) -> Callable[[Tensor, None], tuple[Tensor, Tensor]]:
-    def heads(normed: Tensor, _rotation: None) -> tuple[Tensor, Tensor]:
-        found = project(normed).view(normed.shape[0], 3 * n_heads, -1)
-        return found[:, :n_heads], found[:, n_heads:]
+def _heads(project: Step, n_heads: int) -> Callable[[Tensor, None], tuple[Tensor, Tensor, Tensor]]:
+    def heads(normed: Tensor, _rotation: None) -> tuple[Tensor, Tensor, Tensor]:
+        query, keys, values = project(normed).view(normed.shape[0], 3, n_heads, -1).unbind(1)
+        return query, keys, values
 
     return heads

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from undersong.model.decoding.decoder import Block, Decoder
-from undersong.model.decoding.parts import Rotations, Step, layer_norm, projection, rotate
+from undersong.model.decoding.parts import Rotations, Step, layer_norm, projection, projection_onto, rotate
 from undersong.model.language_model import LanguageModel
 
 
@@ -32,24 +31,24 @@ def build(model: LanguageModel) -> Decoder | None:
 
 
 def _block(layer: int, block: Any, config: Any) -> Block:
-    up, down = projection(block.mlp.dense_h_to_4h), projection(block.mlp.dense_4h_to_h)
-    activation = block.mlp.act
+    up, down = projection(block.mlp.dense_h_to_4h), projection_onto(block.mlp.dense_4h_to_h)
+    activation = block.mlp.act.forward
     return Block(
         layer=layer,
         norm=layer_norm(block.input_layernorm),
         heads=_heads(projection(block.attention.query_key_value), config.num_attention_heads),
-        attended=projection(block.attention.dense),
+        attended=projection_onto(block.attention.dense),
         mlp_norm=layer_norm(block.post_attention_layernorm),
-        mlp=lambda x: down(activation(up(x))),
+        mlp=lambda x, stream: down(activation(up(x)), stream),
         scale=block.attention.scaling,
         side_by_side=bool(config.use_parallel_residual),
     )
 
 
-def _heads(project: Step, n_heads: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    def heads(normed: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
+def _heads(project: Step, n_heads: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+    def heads(normed: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # Head by head, each with its query, key and value.
         query, keys, values = project(normed).view(normed.shape[0], n_heads, 3, -1).unbind(2)
-        return rotate(query, rotation), torch.cat([rotate(keys, rotation), values], dim=1)
+        return rotate(query, rotation), rotate(keys, rotation), values
 
     return heads

@@ -5,7 +5,9 @@ Each is written in the fewest operations that torch has for it: with a small mod
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,30 +17,49 @@ from transformers.pytorch_utils import Conv1D
 
 from undersong.model.packing import SMALL, PackedLinear
 
+_TOGETHER, _KEPT = 32, 8
+"""Rotations made at a time, and how often that is kept: text is written on from where it was."""
+
 Step = Callable[[Tensor], Tensor]
+Onto = Callable[[Tensor, Tensor], Tensor]
 
 
-def rms_norm(norm: Any, plus_one: bool = False) -> Step:
-    """An RMSNorm of transformers, its gain stored less 1 where `plus_one`: [..., d] -> [..., d]."""
+def rms_norm(norm: Any, plus_one: bool = False) -> Norm:
+    """An RMSNorm of transformers, its gain stored less 1 where `plus_one`."""
     gain = norm.weight.float() + 1.0 if plus_one else norm.weight
-    eps = float(getattr(norm, "variance_epsilon", None) or norm.eps)
     d = gain.shape[-1]
-    gain = gain * d**0.5
-    # sqrt(|x|^2 + d eps), which is sqrt(d) times what x is divided by.
-    least = torch.tensor((d * eps) ** 0.5, device=gain.device)
-    if norm.weight.dtype == torch.float32:
-        return lambda x: x * (gain / torch.hypot(torch.linalg.vector_norm(x, 2, -1, True), least))
+    # sqrt(|x|^2 + d eps) is sqrt(d) times what x is divided by.
+    least = torch.tensor((d * _eps(norm)) ** 0.5, device=gain.device)
+    return Norm(least, gain * d**0.5)
 
-    def wide(x: Tensor) -> Tensor:
-        x_wide = x.float()
-        return (x_wide * (gain / torch.hypot(torch.linalg.vector_norm(x_wide, 2, -1, True), least))).to(x.dtype)
 
-    return wide
+def _eps(norm: Any) -> float:
+    return float(getattr(norm, "variance_epsilon", None) or norm.eps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Norm:
+    """x [..., d] -> x / sqrt(|x|^2 + least^2) * gain."""
+
+    least: Tensor
+    gain: Tensor | None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        length = torch.hypot(torch.linalg.vector_norm(wide, 2, -1, True), self.least)
+        return (wide / length if self.gain is None else wide * (self.gain / length)).to(x.dtype)
 
 
 def layer_norm(norm: nn.LayerNorm) -> Step:
     shape, gain, bias, eps = list(norm.normalized_shape), norm.weight, norm.bias, norm.eps
     return lambda x: torch.layer_norm(x, shape, gain, bias, eps)
+
+
+def normed_projection(norm: Norm, *modules: Any) -> tuple[Norm, Step]:
+    """A norm and the projection of what it gives: its gain goes into weights that are laid out anew at any rate."""
+    if norm.gain is None or not _is_laid_out(modules) or modules[0].weight.dtype != torch.float32:
+        return norm, projection(*modules)
+    return Norm(norm.least, None), _laid_out(modules, norm.gain)
 
 
 def projection(*modules: Any) -> Step:
@@ -47,18 +68,35 @@ def projection(*modules: Any) -> Step:
     Small ones are put together and laid out anew, which is faster. Of larger ones a second copy would cost memory, and
     calling them is nothing beside reading them.
     """
-    small = sum(map(_size, modules)) <= SMALL
-    if small and all(isinstance(module, nn.Linear) for module in modules):
+    if _is_laid_out(modules):
         return _laid_out(modules)
-    if small and len(modules) > 1 and all(isinstance(module, PackedLinear) for module in modules):
-        weight = torch.cat([module.unpacked() for module in modules])
-        return _called(PackedLinear(weight, _biases(modules)))
+    if len(modules) > 1 and _is_small(modules) and all(isinstance(module, PackedLinear) for module in modules):
+        return PackedLinear(torch.cat([module.unpacked() for module in modules]), _biases(modules)).forward
     each = [_called(module) for module in modules]
     return each[0] if len(each) == 1 else lambda x: torch.cat([project(x) for project in each], dim=-1)
 
 
-def _laid_out(modules: tuple[Any, ...]) -> Step:
-    weight = torch.cat([module.weight.T for module in modules], dim=1).contiguous()
+def projection_onto(module: Any) -> Onto:
+    """([rows, d_in], the stream [rows, d_model]) -> the stream with what a linear module gives."""
+    if _is_laid_out((module,)) and module.bias is None:
+        weight = module.weight.T.contiguous()
+        return lambda x, stream: torch.addmm(stream, x, weight)
+    project = projection(module)
+    return lambda x, stream: stream + project(x)
+
+
+def _is_small(modules: tuple[Any, ...]) -> bool:
+    return sum(map(_size, modules)) <= SMALL
+
+
+def _is_laid_out(modules: tuple[Any, ...]) -> bool:
+    return _is_small(modules) and all(isinstance(module, nn.Linear) for module in modules)
+
+
+def _laid_out(modules: tuple[Any, ...], gain: Tensor | None = None) -> Step:
+    """`gain` [d_in]: by what each input is multiplied."""
+    weight = torch.cat([module.weight.T for module in modules], dim=1)
+    weight = (weight if gain is None else weight * gain[:, None]).contiguous()
     bias = _biases(modules)
     if bias is None:
         return lambda x: torch.mm(x, weight)
@@ -95,13 +133,23 @@ class Rotations:
         # What is beyond the part that turns stays.
         self._cosines = F.pad(cosines, (0, beyond), value=1.0).to(like.dtype)
         self._sines = sines.to(like.dtype)
+        self._made: OrderedDict[int, tuple[Tensor, ...]] = OrderedDict()
 
     def __getitem__(self, position: int) -> Tensor:
         """R of head @ R: each number times its cosine, and the one half a turn away times its sine."""
-        matrix = torch.diag(self._cosines[position])
+        number = position // _TOGETHER
+        if number not in self._made:
+            self._made[number] = self._some(number * _TOGETHER)
+            while len(self._made) > _KEPT:
+                self._made.popitem(last=False)
+        return self._made[number][position % _TOGETHER]
+
+    def _some(self, first: int) -> tuple[Tensor, ...]:
+        matrices = torch.diag_embed(self._cosines[first : first + _TOGETHER])
         width = self._sines.shape[1]
-        matrix[:width, :width] += torch.diag(self._sines[position]).roll(self._half, 0)
-        return matrix
+        turned = torch.diag_embed(self._sines[first : first + _TOGETHER]).roll(self._half, 1)
+        matrices[:, :width, :width] += turned
+        return matrices.unbind(0)
 
 
 def rotate(heads: Tensor, rotation: Tensor) -> Tensor:

@@ -10,7 +10,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from undersong.model.decoding.decoder import Block, Decoder
-from undersong.model.decoding.parts import Rotations, Step, projection, rms_norm, rotate
+from undersong.model.decoding.parts import (
+    Norm,
+    Onto,
+    Rotations,
+    Step,
+    normed_projection,
+    projection,
+    projection_onto,
+    rms_norm,
+    rotate,
+)
 from undersong.model.language_model import LanguageModel
 
 # Rotations that depend on the position alone, not on how long the text has become.
@@ -47,19 +57,25 @@ def build(model: LanguageModel) -> Decoder | None:
 def _block(layer: int, block: Any, config: Any, is_gemma: bool) -> Block:
     attention, mlp = block.self_attn, block.mlp
 
-    def norm(name: str) -> Step | None:
+    def norm(name: str) -> Norm | None:
         module = getattr(block, name, None)
         return None if module is None else rms_norm(module, is_gemma)
 
     before_mlp = norm("pre_feedforward_layernorm")
+    # Gemma-2's norm of that name follows attention, the others' comes before the MLP.
     after = norm("post_attention_layernorm") if before_mlp else None
+    before_mlp = before_mlp or rms_norm(block.post_attention_layernorm, is_gemma)
+    mlp_norm, both = normed_projection(before_mlp, mlp.gate_proj, mlp.up_proj)
+    first, project = normed_projection(
+        rms_norm(block.input_layernorm, is_gemma), attention.q_proj, attention.k_proj, attention.v_proj
+    )
     return Block(
         layer=layer,
-        norm=rms_norm(block.input_layernorm, is_gemma),
-        heads=_heads(attention, config),
-        attended=_then(projection(attention.o_proj), after),
-        mlp_norm=before_mlp or rms_norm(block.post_attention_layernorm, is_gemma),
-        mlp=_then(_gated(mlp), norm("post_feedforward_layernorm")),
+        norm=first,
+        heads=_heads(project, attention, config),
+        attended=_onto(attention.o_proj, after),
+        mlp_norm=mlp_norm,
+        mlp=_gated(both, _onto(mlp.down_proj, norm("post_feedforward_layernorm")), mlp.act_fn.forward),
         scale=float(attention.scaling),
         softcap=getattr(attention, "attn_logit_softcapping", None),
         window=_window(config, layer),
@@ -73,35 +89,35 @@ def _window(config: Any, layer: int) -> int | None:
     return getattr(config, "sliding_window", None) if slides else None
 
 
-def _heads(attention: Any, config: Any) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    project = projection(attention.q_proj, attention.k_proj, attention.v_proj)
+def _heads(project: Step, attention: Any, config: Any) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
     n_heads, n_kv, width = config.num_attention_heads, config.num_key_value_heads, attention.head_dim
     turning = n_heads + n_kv
     q_norm, k_norm = (
-        None if (module := getattr(attention, name, None)) is None else rms_norm(module)
+        rms_norm(module) if (module := getattr(attention, name, None)) is not None else None
         for name in ("q_norm", "k_norm")
     )
 
-    def heads(normed: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
+    def heads(normed: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         found = project(normed).view(-1, turning + n_kv, width)
-        turned = found[:, :turning]
+        turned = found.narrow(1, 0, turning)
         if q_norm is not None and k_norm is not None:
             turned = torch.cat([q_norm(turned[:, :n_heads]), k_norm(turned[:, n_heads:])], dim=1)
         turned = rotate(turned, rotation)
-        return turned[:, :n_heads], torch.cat([turned[:, n_heads:], found[:, turning:]], dim=1)
+        return turned.narrow(1, 0, n_heads), turned.narrow(1, n_heads, n_kv), found.narrow(1, turning, n_kv)
 
     return heads
 
 
-def _gated(mlp: Any) -> Step:
-    both, down, activation = projection(mlp.gate_proj, mlp.up_proj), projection(mlp.down_proj), mlp.act_fn
-
-    def run(x: Tensor) -> Tensor:
+def _gated(both: Step, down: Onto, activation: Step) -> Onto:
+    def run(x: Tensor, stream: Tensor) -> Tensor:
         gate, up = both(x).chunk(2, dim=-1)
-        return down(activation(gate) * up)
+        return down(activation(gate) * up, stream)
 
     return run
 
 
-def _then(first: Step, second: Step | None) -> Step:
-    return first if second is None else lambda x: second(first(x))
+def _onto(module: Any, norm: Step | None) -> Onto:
+    if norm is None:
+        return projection_onto(module)
+    project = projection(module)
+    return lambda x, stream: stream + norm(project(x))

@@ -23,8 +23,8 @@ class Rows:
         self.count = count
         self._prefix, self._n = list(prefix), n
         self._shared = n if count > 1 else 0
-        self._own: dict[int, Tensor] = {}
-        # Of each block [2, count * n_kv_heads, room, d_head]: keys, values.
+        self._own: dict[int, Held] = {}
+        # Of each block [count * n_kv_heads, room, d_head].
         self._written = 0
 
     @property
@@ -45,30 +45,30 @@ class Rows:
         keys, values = self._prefix[layer]
         return keys[0, :, since : self._shared], values[0, :, since : self._shared]
 
-    def put(self, layer: int, token: Tensor, since: int) -> Held:
-        """Add the token at hand, its keys and values [count, 2 * n_kv_heads, d_head]; the rows' own tokens from `since`
+    def put(self, layer: int, keys: Tensor, values: Tensor, since: int) -> Held:
+        """Add the token at hand, its `keys` and `values` [count, n_kv_heads, d_head]; the rows' own tokens from `since`
         on, it among them: [count * n_kv_heads, m, d_head]. `grow` once all blocks have it."""
         at = self.length - self._shared
         held = self._own.get(layer)
-        if held is None or at == held.shape[2]:
-            held = self._own[layer] = self._room(layer, token, at)
-        rows, both, width = token.shape
-        held[:, :, at] = token.view(rows, 2, both // 2, width).transpose(0, 1).reshape(2, -1, width)
+        if held is None or at == held[0].shape[1]:
+            held = self._own[layer] = self._room(layer, keys, at)
+        width = keys.shape[2]
+        held[0].select(1, at).copy_(keys.reshape(-1, width))
+        held[1].select(1, at).copy_(values.reshape(-1, width))
         first = max(0, since - self._shared)
-        return held[0, :, first : at + 1], held[1, :, first : at + 1]
+        return held[0].narrow(1, first, at + 1 - first), held[1].narrow(1, first, at + 1 - first)
 
     def grow(self) -> None:
         """The token that was put into every block counts."""
         self._written += 1
 
-    def _room(self, layer: int, like: Tensor, n: int) -> Tensor:
-        """The rows' own keys and values with room for more tokens such as `like` [count, 2 * n_kv_heads, d_head]."""
-        rows, both, width = like.shape
-        grown = like.new_empty((2, rows * both // 2, n + _ROOM, width))
+    def _room(self, layer: int, like: Tensor, n: int) -> Held:
+        """The rows' own keys and values with room for more tokens such as `like` [count, n_kv_heads, d_head]."""
+        rows, heads, width = like.shape
+        grown = like.new_empty((2, rows * heads, n + _ROOM, width))
         held = self._own.get(layer)
+        if held is None and n:
+            held = self._prefix[layer][0][0], self._prefix[layer][1][0]
         if held is not None:
-            grown[:, :, :n] = held[:, :, :n]
-        elif n:
-            for part, shared in zip(grown, self._prefix[layer], strict=True):
-                part[:, :n] = shared[0, :, :n]
-        return grown
+            grown[0, :, :n], grown[1, :, :n] = held[0][:, :n], held[1][:, :n]
+        return grown[0], grown[1]
