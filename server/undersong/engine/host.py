@@ -59,10 +59,11 @@ def run(choice: EngineChoice, tcp: bool) -> int:
             if endpoint.socket is not None:
                 Path(endpoint.socket).unlink(missing_ok=True)
             engine = getattr(app.state, "engine", None)
-            if engine is not None and engine.loading and sys.exc_info()[0] in (None, SystemExit):
+            ended_by = sys.exc_info()[1]
+            if engine is not None and engine.loading and (ended_by is None or isinstance(ended_by, SystemExit)):
                 # The device thread is in the middle of an import or a file, which Python would wait for, or crash in.
                 logging.shutdown()
-                os._exit(128 + signal.SIGTERM)
+                os._exit(0 if ended_by is None else 128 + signal.SIGTERM)
     return 0
 
 
