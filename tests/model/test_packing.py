@@ -85,4 +85,4 @@ def test_gradients_pass_through_a_packed_map_as_through_the_plain_one() -> None:
     found.square().sum().backward()
     expected.square().sum().backward()
     torch.testing.assert_close(x.grad, y.grad, atol=1e-4, rtol=1e-5)
-    assert torch.equal(packed.unpacked(), weight)
+    assert torch.equal(packed.weight, weight)

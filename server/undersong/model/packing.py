@@ -36,8 +36,9 @@ class PackedLinear(nn.Module):
             return _Through.apply(x, self)  # pyright: ignore[reportReturnType]
         return torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
 
-    def unpacked(self) -> Tensor:
-        """float32 [d_out, d_in]"""
+    @property
+    def weight(self) -> Tensor:
+        """float32 [d_out, d_in], unpacked anew each time."""
         return torch.ops.quantized.linear_unpack_fp16(self._packed)[0]
 
 
@@ -49,7 +50,7 @@ class _Through(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return grads[0] @ ctx.module.unpacked(), None
+        return grads[0] @ ctx.module.weight, None
 
 
 def pack(model: LanguageModel) -> bool:

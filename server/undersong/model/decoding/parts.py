@@ -71,7 +71,7 @@ def projection(*modules: Any) -> Step:
     if _is_laid_out(modules):
         return _laid_out(modules)
     if len(modules) > 1 and _is_small(modules) and all(isinstance(module, PackedLinear) for module in modules):
-        return PackedLinear(torch.cat([module.unpacked() for module in modules]), _biases(modules)).forward
+        return PackedLinear(torch.cat([module.weight for module in modules]), _biases(modules)).forward
     each = [_called(module) for module in modules]
     return each[0] if len(each) == 1 else lambda x: torch.cat([project(x) for project in each], dim=-1)
 
