@@ -34,7 +34,7 @@ PLACES = {"end": 1.0, "middle": 0.5}
 def own_folders() -> Iterator[None]:
     """Undersong's folders, empty, for this process and those it starts."""
     with tempfile.TemporaryDirectory(prefix="us") as folder:
-        for name in ("RUNTIME", "CACHE", "LOG"):
+        for name in ("RUNTIME", "CACHE", "LOG", "STATE", "DATA"):
             (Path(folder) / name).mkdir(mode=0o700)
             os.environ[f"UNDERSONG_{name}_DIR"] = str(Path(folder) / name)
         yield

@@ -10,10 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
@@ -24,7 +22,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.figures import Figure, figure, keep, machine, timed
-from undersong.client.http import HttpEngine
 from undersong.client.launch import EngineChoice, connect
 from undersong.lsp.frames import frame, read_frame
 
@@ -50,7 +47,10 @@ def main() -> None:
     if arguments.inside:
         print(json.dumps(inside()))
         return
-    with _own_folders():
+    # Not at the top: what a process imports is measured here.
+    from benchmarks.sessions import own_folders
+
+    with own_folders():
         rows, memory = asyncio.run(measure(arguments.samples))
     figures = {name: figure(samples) for name, samples in rows.items()}
     show(figures, memory)
@@ -70,7 +70,9 @@ async def measure(n: int) -> tuple[Samples, dict[str, int]]:
         for name, seconds in json.loads(_child("--inside")).items():
             rows.setdefault(f"inside: {name}", []).append(seconds)
     engine = await connect(EngineChoice(idle_minutes=5))
-    await _ready(engine)
+    from benchmarks.sessions import ready
+
+    await ready(engine)
     for number in range(n + 1):
         for name, seconds in _second_editor().items():
             if number:
@@ -194,24 +196,6 @@ def inside() -> dict[str, float]:
 def _child(*arguments: str) -> str:
     done = subprocess.run([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout
-
-
-async def _ready(engine: HttpEngine) -> None:
-    async with aclosing(engine.status()) as changes:
-        async for health in changes:
-            if health.state == "failed":
-                raise SystemExit(health.message)
-            if health.state == "ready":
-                return
-
-
-@contextmanager
-def _own_folders() -> Iterator[None]:
-    with tempfile.TemporaryDirectory(prefix="us") as folder:
-        for name in ("RUNTIME", "CACHE", "LOG", "STATE", "DATA"):
-            (Path(folder) / name).mkdir(mode=0o700)
-            os.environ[f"UNDERSONG_{name}_DIR"] = str(Path(folder) / name)
-        yield
 
 
 def show(figures: dict[str, Figure], memory: dict[str, int]) -> None:
