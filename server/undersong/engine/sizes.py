@@ -25,7 +25,7 @@ def of_weights(loaded: Loaded) -> int:
 
 
 def of_sae(sae: SAE) -> int:
-    return sum(tensor.nbytes for tensor in _tensors(sae))
+    return sae.nbytes
 
 
 def of_window(model: LanguageModel, tokens: int) -> int:
