@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from undersong import garbage
 from undersong.garbage import look_through_everything, look_through_what_was_let_go, set_aside_what_survives
 
 
@@ -19,7 +20,8 @@ class Ring:
 
 
 @pytest.fixture
-def set_aside() -> Iterator[None]:
+def set_aside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(garbage, "_count", 0)
     callbacks = list(gc.callbacks)
     set_aside_what_survives()
     yield
@@ -37,6 +39,17 @@ def test_what_survives_a_full_collection_is_found_when_everything_is_looked_thro
     assert gone() is not None
     look_through_everything()
     assert gone() is None
+
+
+@pytest.mark.usefixtures("set_aside")
+def test_now_and_then_a_collection_goes_through_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(garbage, "_EVERY", 5)
+    ring = Ring()
+    gone = weakref.ref(ring)
+    gc.collect()
+    del ring
+    found = [gc.collect() and gone() is None for _ in range(4)]
+    assert found[-1] and not any(found[:-1])
 
 
 @pytest.mark.usefixtures("set_aside")

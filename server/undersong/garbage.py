@@ -2,7 +2,8 @@
 
 A long draft is hundreds of thousands of small objects. Python's collector goes through all of them every now and then,
 a tenth of a second or more, in the middle of somebody's typing; what a draft is made of holds no cycles and goes
-without it. So what survives a full collection is set aside: the next goes through what is new alone.
+without it. So what survives a full collection is set aside: the next goes through what is new alone, and only one of
+many through everything, for the cycles that were in use when they were set aside and are no longer.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from typing import Any
 
 _FULL = 2
 """The generation that a collection of everything is called after."""
+_EVERY = 32
+"""Full collections: one of so many goes through what was set aside, too."""
+
+_count = 0
 
 
 def set_aside_what_survives() -> None:
@@ -36,5 +41,12 @@ async def look_through_what_was_let_go() -> None:
 
 
 def _set_aside(phase: str, info: dict[str, Any]) -> None:
-    if phase == "stop" and info["generation"] == _FULL:
+    global _count
+    if info["generation"] != _FULL:
+        return
+    if phase == "stop":
         gc.freeze()
+        return
+    _count += 1
+    if _count % _EVERY == 0:
+        gc.unfreeze()
