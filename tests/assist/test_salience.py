@@ -13,7 +13,7 @@ from undersong.assist.salience import Background, Rest, alike, salient, steerabl
 from undersong.assist.salience import chosen as chosen_of
 from undersong.assist.settings import HintSettings, Pin, Settings
 
-from .drafts import Row, draft_of
+from .drafts import Row, draft_of, segments_of
 
 TEXT = "The sea was grey and cold.\n\nShe grieved for him all year.\n\nThey rowed home in the rain.\n"
 
@@ -158,5 +158,9 @@ def test_what_is_kept_for_a_paragraph_is_what_is_found_afresh() -> None:
 
 def test_the_background_is_the_same_object_while_it_says_the_same() -> None:
     rows: dict[int, list[Row]] = {0: [("3.1", "rain", 0.8, "")], 1: [("3.2", "salt", 0.99, "")]}
-    first, second = (Background.of(draft_of(TEXT, rows).readings) for _ in range(2))
-    assert first is second
+    draft = draft_of(TEXT, rows)
+    background = Background.of(draft.readings)
+    assert Background.of(draft.readings.doubted()) is background
+    now = segments_of(TEXT.replace("grey and", "grey and grey and"))
+    assert Background.of(draft.readings.rebased(draft.segments, now)) is background
+    assert Background.of(draft_of(TEXT, rows).readings) == background

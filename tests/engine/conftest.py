@@ -124,4 +124,8 @@ def habit(loaded, monkeypatch):
         table[:, ids[letter]] += 3.0
     plain, step = LanguageModel.logits, Decoder.step
     monkeypatch.setattr(LanguageModel, "logits", lambda self, fed, cache: plain(self, fed, cache) + table[fed])
-    monkeypatch.setattr(Decoder, "step", lambda self, fed, *rest: step(self, fed, *rest) + table[fed])
+
+    def stepped(self, parts):
+        return [logits + table[part.ids] for part, logits in zip(parts, step(self, parts), strict=True)]
+
+    monkeypatch.setattr(Decoder, "step", stepped)

@@ -105,12 +105,13 @@ def test_an_answer_ends_where_the_model_ends_it_and_is_read_again_in_the_draft(i
     asking = bench.writer._places.find(draft.outline, request()).asking or []
     step = Decoder.step
 
-    def answering(self, fed, rows, steering):
-        at = rows.length + 1 - len(asking)
-        logits = step(self, fed, rows, steering)
+    def answering(self, parts):
+        (part,) = parts
+        at = part.rows.length + 1 - len(asking)
+        (logits,) = step(self, parts)
         if 0 <= at < len(answer):
             logits[:, answer[at]] += 1000.0
-        return logits
+        return [logits]
 
     monkeypatch.setattr(Decoder, "step", answering)
     results = play(bench.writer.write(draft.outline, request()))

@@ -72,7 +72,8 @@ class Tracing:
         return self.tracer.trace(self.draft.outline, asked)
 
     def events(self, word: str = "was", paragraph: int = 0, **changes: Any) -> list[Any]:
-        return [event for event in self.steps(self.at(word, paragraph, **changes)) if event is not None]
+        told = self.steps(self.at(word, paragraph, **changes))
+        return [event for event in told if isinstance(event, Traced | WriteProgress)]
 
     def last(self, word: str = "was", paragraph: int = 0, **changes: Any) -> Traced:
         return self.events(word, paragraph, **changes)[-1]

@@ -7,8 +7,9 @@ from hashlib import blake2b
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.engine.slow_outlines import cut
 from undersong.engine.passages import Atom
-from undersong.engine.windows import Limits, cut, keys
+from undersong.engine.windows import Limits, keys
 from undersong.text.span import Span
 
 LIMITS = Limits(lead_in=30, body_min=40, body_max=100)

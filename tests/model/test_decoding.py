@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import Gemma2Config, GemmaConfig, GPTNeoXConfig, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
@@ -20,7 +20,7 @@ from undersong.model.decoding.decoder import Decoder
 from undersong.model.interventions import Intervention, Steering
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel, describe
-from undersong.model.steps import DecoderSteps, NetworkSteps, after_window
+from undersong.model.steps import DecoderSteps, NetworkSteps, Steps, after_window, alone
 
 Same = Callable[[Any, Any], None]
 
@@ -99,6 +99,10 @@ def both(
     return fast, NetworkSteps(model, window.fork(n, rows), Steering(model, interventions))
 
 
+def logits_of(steps: Steps, ids: list[int]) -> torch.Tensor:
+    return alone(steps.asked(ids))
+
+
 def fed(rows: int, n: int, seed: int = 5) -> list[list[int]]:
     ids = some_ids(rows * n, seed)
     return [ids[step * rows : (step + 1) * rows] for step in range(n)]
@@ -109,7 +113,7 @@ def fed(rows: int, n: int, seed: int = 5) -> list[list[int]]:
 def test_a_decoder_gives_the_networks_logits(decoded: LanguageModel, same: Same, rows: int, n: int) -> None:
     fast, slow = both(decoded, n, rows)
     for ids in fed(rows, 16):
-        same(fast.logits(ids), slow.logits(ids))
+        same(logits_of(fast, ids), logits_of(slow, ids))
     assert fast.length == slow.length == n + 16
 
 
@@ -142,7 +146,7 @@ def test_rows_longer_than_their_room_keep_what_they_have(llama: LanguageModel, s
     for rows in (1, 2):
         fast, slow = both(llama, 20, rows)
         for ids in fed(rows, 100):
-            found, expected = fast.logits(ids), slow.logits(ids)
+            found, expected = logits_of(fast, ids), logits_of(slow, ids)
         same(found, expected)
 
 
@@ -150,14 +154,14 @@ def test_rows_longer_than_their_room_keep_what_they_have(llama: LanguageModel, s
 def test_a_token_taken_back_was_never_there(decoded: LanguageModel, same: Same, rows: int) -> None:
     fast, slow = both(decoded, 12, rows)
     for ids, wrong in zip(fed(rows, 6), fed(rows, 6, seed=9), strict=True):
-        fast.logits(wrong)
+        logits_of(fast, wrong)
         fast.take_back()
-        same(fast.logits(ids), slow.logits(ids))
+        same(logits_of(fast, ids), logits_of(slow, ids))
 
 
 def test_no_more_is_taken_back_than_was_fed(llama: LanguageModel) -> None:
     fast, _ = both(llama, 12, 1)
-    fast.logits([5])
+    logits_of(fast, [5])
     fast.take_back()
     with pytest.raises(ValueError, match="expected a token after the prefix"):
         fast.take_back()
@@ -170,14 +174,14 @@ def test_any_feeding_and_taking_back_leaves_what_stands(doings: list[str], rows:
     for number, doing in enumerate(doings):
         if doing == "feed":
             standing.append(some_ids(rows, number))
-            fast.logits(standing[-1])
+            logits_of(fast, standing[-1])
         elif standing:
             standing.pop()
             fast.take_back()
     again, _ = both(tiny("gemma2"), n, rows)
     for ids in standing:
-        again.logits(ids)
-    torch.testing.assert_close(fast.logits([7] * rows), again.logits([7] * rows), atol=1e-5, rtol=1e-5)
+        logits_of(again, ids)
+    torch.testing.assert_close(logits_of(fast, [7] * rows), logits_of(again, [7] * rows), atol=1e-5, rtol=1e-5)
 
 
 def test_the_prefix_is_never_written_into(decoded: LanguageModel) -> None:
@@ -188,7 +192,7 @@ def test_the_prefix_is_never_written_into(decoded: LanguageModel) -> None:
     for rows in (1, 3):
         steps = after_window(decoded, window, 25, rows)(Steering(decoded, ()))
         for ids in fed(rows, 10):
-            steps.logits(ids)
+            logits_of(steps, ids)
     for layer, (keys, values) in zip(layers, before, strict=True):
         assert torch.equal(layer.keys, keys)  # pyright: ignore
         assert torch.equal(layer.values, values)  # pyright: ignore
@@ -223,7 +227,7 @@ STEERED: dict[str, Callable[[], list[Intervention]]] = {
 def test_a_decoder_is_steered_as_hooks_steer_the_network(decoded: LanguageModel, same: Same, case: str) -> None:
     fast, slow = both(decoded, 20, 3, STEERED[case]())
     for ids in fed(3, 8):
-        same(fast.logits(ids), slow.logits(ids))
+        same(logits_of(fast, ids), logits_of(slow, ids))
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma2"])
@@ -231,7 +235,7 @@ def test_between_attention_and_mlp_too(architecture: str, same: Same) -> None:
     middle = [Intervention(HookPoint(1, "resid_mid"), "floor", DIRECTIONS, TARGETS, reads)]
     fast, slow = both(tiny(architecture), 20, 3, middle)
     for ids in fed(3, 8):
-        same(fast.logits(ids), slow.logits(ids))
+        same(logits_of(fast, ids), logits_of(slow, ids))
 
 
 def test_a_damped_row_is_damped_alike(llama: LanguageModel, same: Same) -> None:
@@ -239,14 +243,14 @@ def test_a_damped_row_is_damped_alike(llama: LanguageModel, same: Same) -> None:
     for steps in (fast, slow):
         steps._steering.damp(torch.tensor([0.5, 1.0, 0.1]))
     for ids in fed(3, 4):
-        same(fast.logits(ids), slow.logits(ids))
+        same(logits_of(fast, ids), logits_of(slow, ids))
 
 
 def test_a_row_of_strength_zero_is_bit_for_bit_the_unsteered_one(decoded: LanguageModel) -> None:
     steered, _ = both(decoded, 20, 3, STEERED["add, a row left alone"]())
     plain, _ = both(decoded, 20, 3)
     for ids in fed(3, 8):
-        found, expected = steered.logits(ids), plain.logits(ids)
+        found, expected = logits_of(steered, ids), logits_of(plain, ids)
         assert torch.equal(found[1], expected[1])
         assert not torch.equal(found[0], expected[0])
 
@@ -256,9 +260,36 @@ def test_what_reads_inside_a_block_is_left_to_the_network(llama: LanguageModel) 
     assert isinstance(after_window(llama, window_of(llama, 5), 5, 1)(Steering(llama, inside)), NetworkSteps)
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.integers(1, 3), st.sampled_from([None, *STEERED])), min_size=2, max_size=4
+    )
+)
+@settings(max_examples=30, deadline=None)
+def test_requests_of_any_kind_in_one_pass_get_what_each_gets_alone(requests: list[tuple[int, int, str | None]]) -> None:
+    """However long what stands before them is, however many rows they have and whatever steers them."""
+    for architecture in ("gemma2", "gpt2", "gpt-neox"):
+        model = tiny(architecture)
+        steered = [(n, 3 if case else rows, STEERED[case]() if case else []) for n, rows, case in requests]
+        together = [both(model, *each)[0] for each in steered]
+        apart = [both(model, *each)[0] for each in steered]
+        for step in range(4):
+            tokens = [some_ids(rows, seed=step) for _, rows, _ in steered]
+            asked = [steps.asked(ids) for steps, ids in zip(together, tokens, strict=True)]
+            wanted = [next(each) for each in asked]
+            wanted[0].run(wanted[1:])
+            for each, steps, ids in zip(wanted, apart, tokens, strict=True):
+                assert each.kind is wanted[0].kind and each.logits is not None
+                torch.testing.assert_close(each.logits, logits_of(steps, ids), atol=5e-5, rtol=1e-5)
+
+
 def test_half_precision_decodes_as_its_network_does() -> None:
-    network = AutoModelForCausalLM.from_config(LlamaConfig(**SIZES), dtype=torch.bfloat16).eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = AutoModelForCausalLM.from_config(LlamaConfig(**SIZES), dtype=torch.bfloat16).eval()
     model = describe(network, tiny_tokenizer(), "half")
     fast, slow = both(model, 20, 3, STEERED["add"]())
     for ids in fed(3, 4):
-        torch.testing.assert_close(fast.logits(ids), slow.logits(ids), atol=0.1, rtol=0.05)
+        found, expected = logits_of(fast, ids), logits_of(slow, ids)
+        # bfloat16 has 8 bits: some 0.01 of difference after three blocks, wherever the network rounds.
+        assert (found - expected).norm() < 0.03 * expected.norm()

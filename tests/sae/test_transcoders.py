@@ -13,9 +13,10 @@ from torch import Tensor
 from tests.sae.formats.making import D_IN, D_OUT, D_SAE, K, inputs, random, relu, top
 from undersong.errors import WeightsFormat, WeightsMissing
 from undersong.hook_points import HookPoint
+from undersong.sae.active import nonzero
 from undersong.sae.architectures import ARCHITECTURES
 from undersong.sae.architectures.cross_layer_transcoder import CLTConfig, CrossLayerTranscoder, HeldDecoders
-from undersong.sae.base import SAE, SAEConfig, sparse
+from undersong.sae.base import SAE, SAEConfig
 from undersong.sae.load import load_clt, load_sae
 
 ACROSS = [name for name in ARCHITECTURES if "transcoder" in name]
@@ -65,9 +66,10 @@ def test_a_transcoder_reads_one_place_and_rebuilds_another(architecture: str) ->
 def test_decoding_by_gather_is_decoding_by_the_whole_product(architecture: str, shape: tuple[int, ...]) -> None:
     sae, _ = made(architecture) if architecture in ACROSS else plain(architecture)
     acts = sae.encode(inputs().reshape(*shape, D_IN) if shape else inputs()[0])
-    code = sparse(acts)
-    assert code.values.shape == code.indices.shape and code.values.shape[-1] == int((acts > 0).sum(-1).max())
-    torch.testing.assert_close(sae.decode_sparse(code.values, code.indices), sae.decode(acts), atol=1e-5, rtol=1e-5)
+    code = nonzero(acts.reshape(-1, D_SAE))
+    assert len(code) == int((acts > 0).sum())
+    expected = sae.decode(acts).reshape(-1, sae.d_out)
+    torch.testing.assert_close(sae.decode_sparse(code), expected, atol=1e-5, rtol=1e-5)
 
 
 def plain(architecture: str) -> tuple[SAE, dict[str, Tensor]]:
@@ -81,8 +83,7 @@ def plain(architecture: str) -> tuple[SAE, dict[str, Tensor]]:
 
 def test_nothing_active_decodes_to_the_bias() -> None:
     sae, held = made("transcoder")
-    none = sparse(torch.zeros(4, D_SAE))
-    torch.testing.assert_close(sae.decode_sparse(none.values, none.indices), held["b_dec"].expand(4, -1))
+    torch.testing.assert_close(sae.decode_sparse(nonzero(torch.zeros(4, D_SAE))), held["b_dec"].expand(4, -1))
 
 
 def test_edited_activations_are_rebuilt_on_the_tokens_own_scale() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any, cast
 
 from undersong.assist.kept import by_identity
 from undersong.errors import BadInput, Stale
 from undersong.text.document import Document
+from undersong.text.paragraphs import Piece
 from undersong.text.segments import Segments
 from undersong.text.span import Span
 
@@ -68,14 +71,20 @@ def anchor(document: Document, segments: Segments, index: int, offset: int | Non
     """`document` is that of `segments`, here and below. `offset`: a place in it, in the paragraph or after it."""
     cursor = None if offset is None else offset - segments.paragraphs[index].span.start
     hashes = _hashes(document, segments)
-    text = hashes.of(index)
-    twins = len(hashes.places[text])
-    return Anchor(index, text, hashes.of(index - 1), hashes.of(index + 1), hashes.nths[index], twins, cursor)
+    text = hashes[index]
+    twins = _places(document, segments)[text]
+    before, after = _of(hashes, index - 1), _of(hashes, index + 1)
+    return Anchor(index, text, before, after, bisect_left(twins, index), len(twins), cursor)
+
+
+def brief_anchor(document: Document, segments: Segments, index: int) -> Anchor:
+    """Enough for what `Anchor.brief` is for, at no cost that grows with the draft."""
+    return Anchor(index, text_hash(document, segments, index))
 
 
 def text_hash(document: Document, segments: Segments, index: int) -> str:
     """Of a paragraph's source; equal paragraphs have the same."""
-    return _hashes(document, segments).of(index)
+    return _hash(document, segments.paragraphs.pieces[index], segments.paragraphs.offsets[index])
 
 
 def reanchored(anchor: Anchor, document: Document, segments: Segments) -> int:
@@ -84,11 +93,11 @@ def reanchored(anchor: Anchor, document: Document, segments: Segments) -> int:
     Where equal paragraphs came or went, only one that still stands between the same neighbours is surely the one.
     """
     hashes = _hashes(document, segments)
-    twins = hashes.places.get(anchor.text_hash, [])
+    twins = _places(document, segments).get(anchor.text_hash, [])
     if len(twins) == anchor.twins and 0 <= anchor.nth < len(twins):
         return twins[anchor.nth]
     for index in twins:
-        if (hashes.of(index - 1), hashes.of(index + 1)) == (anchor.before, anchor.after):
+        if (_of(hashes, index - 1), _of(hashes, index + 1)) == (anchor.before, anchor.after):
             return index
     raise Stale(CHANGED)
 
@@ -108,34 +117,31 @@ def cursor_offset(anchor: Anchor, document: Document, segments: Segments) -> int
     return offset
 
 
-@dataclass(frozen=True, slots=True)
-class Hashes:
-    """Of each paragraph's source, markup included: a rewrite replaces that too.
-
-    nths: how many equal ones stand before each; places: where each hash stands
-    """
-
-    hashes: tuple[str, ...]
-    nths: tuple[int, ...]
-    places: dict[str, list[int]]
-
-    def of(self, index: int) -> str:
-        """ "" where there is no such paragraph."""
-        return self.hashes[index] if 0 <= index < len(self.hashes) else ""
+def _of(hashes: tuple[str, ...], index: int) -> str:
+    """ "" where there is no such paragraph."""
+    return hashes[index] if 0 <= index < len(hashes) else ""
 
 
-# Every hint and action of one version has an anchor; hashing the draft for each would cost its length squared.
+# Every action of one version has an anchor; to look for twins for each would cost the draft's length squared.
 @by_identity(4)
-def _hashes(document: Document, segments: Segments) -> Hashes:
-    made = tuple(_hash(document.slice(paragraph.span)) for paragraph in segments.paragraphs)
+def _places(document: Document, segments: Segments) -> dict[str, list[int]]:
+    """Where each hash stands, in order."""
     places: dict[str, list[int]] = {}
-    nths: list[int] = []
-    for index, text in enumerate(made):
-        twins = places.setdefault(text, [])
-        nths.append(len(twins))
-        twins.append(index)
-    return Hashes(made, tuple(nths), places)
+    for index, text in enumerate(_hashes(document, segments)):
+        places.setdefault(text, []).append(index)
+    return places
 
 
-def _hash(text: str) -> str:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+@by_identity(4)
+def _hashes(document: Document, segments: Segments) -> tuple[str, ...]:
+    """Of each paragraph's source, markup included: a rewrite replaces that too."""
+    paragraphs = segments.paragraphs
+    return tuple(map(partial(_hash, document), paragraphs.pieces, paragraphs.offsets))
+
+
+def _hash(document: Document, piece: Piece, offset: int) -> str:
+    """A piece has the same source wherever it stands: each is hashed once."""
+    if piece.source_hash is None:
+        source = document.slice(piece.at(offset).span)
+        piece.source_hash = blake2b(source.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return piece.source_hash

@@ -85,7 +85,7 @@ def foremost(draft: Draft) -> tuple[Foremost, ...]:
     """What stands out in some paragraph, first what adds up to most over the draft."""
     background = Background.of(draft.readings)
     found: dict[str, Foremost] = {}
-    for index in range(len(draft.readings.paragraphs)):
+    for index in range(len(draft.readings.said)):
         for one in salient(draft, index, SALIENT, background):
             reading = one.reading
             best = found.get(reading.feature)

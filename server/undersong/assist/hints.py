@@ -46,7 +46,7 @@ class Hint:
 def hints(draft: Draft, span: Span | None = None, typing: int | None = None) -> tuple[Hint, ...]:
     """The hints that are drawn within `span` (None: everywhere). `typing`: the paragraph to leave in peace."""
     background = Background.of(draft.readings)
-    budgets = _budgets(draft)
+    budgets = _budgets(draft, _on_lines_of(draft, span))
     found: list[Hint] = []
     for index, cells in budgets.items():
         offset = _after_blanks(draft, draft.paragraph(index).span.end)
@@ -78,12 +78,25 @@ def _joined(names: tuple[Labelled, ...]) -> tuple[HintPart, ...]:
     return (HintPart(OPEN), *inner[1:], HintPart(CLOSE))
 
 
-def _budgets(draft: Draft) -> dict[int, int]:
-    """The cells of each paragraph that may have a hint: an equal share of its line, or none if that is too few."""
+def _on_lines_of(draft: Draft, span: Span | None) -> range:
+    """The paragraphs that end on the lines of `span`: a hint is drawn on the line where its paragraph ends."""
+    document, paragraphs = draft.document, draft.segments.paragraphs
+    if span is None:
+        return range(len(paragraphs))
+    after = document.line_start(document.line_of(span.end) + 1)
+    stop = len(paragraphs) if after >= len(document.text) else paragraphs.ending_from(after)
+    return range(paragraphs.ending_from(document.line_start(document.line_of(span.start))), stop)
+
+
+def _budgets(draft: Draft, among: range) -> dict[int, int]:
+    """The cells of each paragraph that may have a hint: an equal share of its line, or none if that is too few.
+
+    among: with every paragraph that ends on one of their lines
+    """
     lines: defaultdict[int, list[int]] = defaultdict(list)
-    for index, paragraph in enumerate(draft.segments.paragraphs):
+    for index in among:
         if draft.is_shown(index) and draft.readings.at(index) is not None:
-            lines[draft.document.line_of(paragraph.span.end)].append(index)
+            lines[draft.document.line_of(draft.paragraph(index).span.end)].append(index)
     cells = draft.settings.hints.characters_per_line
     budgets: dict[int, int] = {}
     for sharing in lines.values():

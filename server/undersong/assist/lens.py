@@ -27,14 +27,15 @@ def lenses(draft: Draft, span: Span | None = None, typing: int | None = None) ->
     """The lenses of the paragraphs that touch `span` (None: all). `typing`: the paragraph to leave in peace."""
     background = Background.of(draft.readings)
     found: list[Lens] = []
-    for index, paragraph in enumerate(draft.segments.paragraphs):
+    paragraphs = draft.segments.paragraphs
+    for index in range(len(paragraphs)) if span is None else paragraphs.touching(span):
         held = draft.readings.at(index)
         if held is None or index == typing or not draft.is_shown(index):
-            continue
-        if span is not None and (paragraph.span.end < span.start or span.end < paragraph.span.start):
             continue
         names = labelled(salient(draft, index, draft.settings.hints.per_paragraph, background), CELLS)
         if names:
             title = SEPARATOR.join(name.text for name in names)
-            found.append(Lens(paragraph.span, index, title, tuple(name.feature for name in names), held.fresh))
+            found.append(
+                Lens(draft.paragraph(index).span, index, title, tuple(name.feature for name in names), held.fresh)
+            )
     return tuple(found)

@@ -16,12 +16,11 @@ def known(draft: Draft) -> dict[str, wire.FeatureReading]:
     """
     unknown = {pin.name for pin in draft.settings.features}
     found: dict[str, wire.FeatureReading] = {}
-    read = [held for held in draft.readings.paragraphs if held is not None]
     # Fresh readings first: others may be of the weights that were loaded before.
-    for held in sorted(read, key=lambda held: not held.fresh):
+    for said in draft.readings.fresh_first():
         if not unknown:
             break
-        here = {name: reading for name in unknown if (reading := listed(held.reading.features, name)) is not None}
+        here = {name: reading for name in unknown if (reading := listed(said.features, name)) is not None}
         unknown -= here.keys()
         found |= here
     return found

@@ -59,23 +59,24 @@ def gap_at(draft: Draft, offset: int) -> int | None:
 
     In a paragraph that is the gap behind it. None where either side is no plain prose, or more than space is between.
     """
-    begun = [index for index, paragraph in enumerate(draft.segments.paragraphs) if paragraph.span.start <= offset]
-    if not begun or begun[-1] + 1 >= len(draft.segments.paragraphs):
+    paragraphs = draft.segments.paragraphs
+    begun = paragraphs.starting_up_to(offset) - 1
+    if begun < 0 or begun + 1 >= len(paragraphs):
         return None
-    one, other = draft.paragraph(begun[-1]), draft.paragraph(begun[-1] + 1)
+    one, other = paragraphs[begun], paragraphs[begun + 1]
     between = draft.document.slice(Span(one.span.end, other.span.start))
-    return begun[-1] if one.kind == other.kind == "prose" and between and not between.strip() else None
+    return begun if one.kind == other.kind == "prose" and between and not between.strip() else None
 
 
 def _after_paragraph(draft: Draft, offset: int) -> Place | None:
-    ended = [index for index, paragraph in enumerate(draft.segments.paragraphs) if paragraph.span.end < offset]
-    if not ended:
+    ended = draft.segments.paragraphs.ending_from(offset) - 1
+    if ended < 0:
         return None
-    paragraph = draft.paragraph(ended[-1])
+    paragraph = draft.paragraph(ended)
     between = draft.document.slice(Span(paragraph.span.end, offset))
     if between.strip() or paragraph.kind in NOT_SHOWN:
         return None
     # Trailing spaces on the paragraph's own line still continue it; a new line begins anew.
     if "\n" not in between and "\r" not in between:
-        return Place(ended[-1], len(paragraph.prose), paragraph.prose + between, "")
-    return Place(ended[-1], len(paragraph.prose), "", "")
+        return Place(ended, len(paragraph.prose), paragraph.prose + between, "")
+    return Place(ended, len(paragraph.prose), "", "")

@@ -45,7 +45,7 @@ def paragraph_report(draft: Draft, index: int, receipt: wire.Receipt | None = No
 def draft_report(draft: Draft) -> str:
     """What the draft as a whole carries, then the foremost features of each paragraph."""
     background = Background.of(draft.readings)
-    of_all = len(draft.readings.paragraphs)
+    of_all = len(draft.readings.said)
     blocks = ["# What this draft carries", f"Read: {background.paragraphs} of {of_all} paragraphs."]
     foremost = _foremost(draft, background)
     if foremost:
@@ -96,7 +96,7 @@ def _foremost(draft: Draft, background: Background) -> list[str]:
 
 def _typical(background: Background, feature: str) -> float:
     """The presence that the mean surprise over all paragraphs stands for."""
-    return 1 - 10 ** -(background.totals[feature] / max(1, background.paragraphs))
+    return 1 - 10 ** -background.mean(feature)
 
 
 def _paragraph_line(draft: Draft, index: int, background: Background) -> str:

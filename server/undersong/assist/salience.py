@@ -21,26 +21,21 @@ features may be shown at all (named ones, where the SAE has names) is the engine
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from undersong import wire
+from undersong.assist.background import Background, Rest, surprise
 from undersong.assist.draft import Draft
 from undersong.assist.kept import PARAGRAPHS, by_identity
 from undersong.assist.pins import listed
-from undersong.assist.readings import DraftReadings
 from undersong.assist.settings import Settings
 
-MOST_SURPRISE = 4.0
-MOST_PRESENCE = 1 - 10**-MOST_SURPRISE
 RARE_ENOUGH = 2.0
 SHARE_WEIGHT = 4.0
-CONTRAST_WEIGHT = 0.5
 PASSAGE_BONUS = 1.0
 PIN_FLOOR = 0.1
-SETTLING = 2
 
 FILLER = frozenset(
     ("a", "an", "and", "at", "by", "for", "from", "in", "into", "its", "of", "on", "or", "the", "to", "with")
@@ -74,69 +69,6 @@ class Candidates:
 
     pinned: tuple[Candidate, ...]
     others: tuple[Candidate, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Background:
-    """How much of each feature the draft carries: the sum of its surprise over the paragraphs read."""
-
-    totals: dict[str, float]
-    paragraphs: int
-
-    @staticmethod
-    def of(readings: DraftReadings) -> Background:
-        """Kept for the last few readings: every hint, hover and menu of one version asks for the same."""
-        return _background(readings)
-
-    def without(self, features: tuple[wire.FeatureReading, ...]) -> Rest:
-        """The rest of the draft, as seen from one of the paragraphs that were counted."""
-        return Rest(self.totals, _surprises(features), self.paragraphs - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """The draft without one paragraph. `own`: what that paragraph put into `totals`."""
-
-    totals: dict[str, float]
-    own: dict[str, float]
-    paragraphs: int
-
-    @property
-    def weight(self) -> float:
-        """What one unit of contrast adds to salience; 0 where there is no rest."""
-        return CONTRAST_WEIGHT * self.paragraphs / (self.paragraphs + SETTLING) if self.paragraphs > 0 else 0.0
-
-    def surprise(self, feature: str) -> float:
-        """The mean over these paragraphs; 0 where there are none."""
-        total = self.totals.get(feature, 0.0) - self.own.get(feature, 0.0)
-        return total / self.paragraphs if self.paragraphs > 0 and total > 0 else 0.0
-
-
-@lru_cache(maxsize=8)
-def _background(readings: DraftReadings) -> Background:
-    """Summed anew for each version, in document order: a running sum would drift with the order of the edits."""
-    totals: dict[str, float] = {}
-    read = [held.reading for held in readings.paragraphs if held is not None]
-    for reading in read:
-        for feature, value in _surprises(reading.features).items():
-            totals[feature] = totals.get(feature, 0.0) + value
-    return _kept_background(tuple(totals.items()), len(read))
-
-
-@lru_cache(maxsize=8)
-def _kept_background(totals: tuple[tuple[str, float], ...], paragraphs: int) -> Background:
-    """The same object for the same content: until the engine answers, a keystroke changes where readings stand but
-    not what they say, and what was chosen against this background still holds."""
-    return Background(dict(totals), paragraphs)
-
-
-@by_identity(PARAGRAPHS)
-def _surprises(features: tuple[wire.FeatureReading, ...]) -> dict[str, float]:
-    return {feature.feature: surprise(feature.presence) for feature in features}
-
-
-def surprise(presence: float) -> float:
-    return -math.log10(1.0 - presence) if presence < MOST_PRESENCE else MOST_SURPRISE
 
 
 def salient(draft: Draft, index: int, limit: int, background: Background | None = None) -> tuple[Salient, ...]:

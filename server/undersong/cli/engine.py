@@ -9,6 +9,7 @@ import os
 
 from undersong.cli.attaching import add_engine_arguments
 from undersong.errors import EngineUnavailable
+from undersong.garbage import set_aside_what_survives
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise EngineUnavailable(
             f'the engine needs {lacking}, which is not installed; expected: pip install "undersong[engine]"'
         )
+    set_aside_what_survives()
     from undersong.engine.host import run as serve
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

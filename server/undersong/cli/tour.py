@@ -196,7 +196,7 @@ class Tour:
             raise UnknownFeature(unknown[-1])
 
     def _paragraphs(self) -> tuple[Paragraph, ...]:
-        return segment(self._editor.document(self._uri)).paragraphs
+        return segment(self._editor.document(self._uri)).paragraphs[:]
 
     def _longest(self) -> int:
         paragraphs = self._paragraphs()

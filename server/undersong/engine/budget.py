@@ -30,6 +30,7 @@ from undersong.engine.steering import Control, feature_id, hooks
 from undersong.model.guarded import PLAUSIBLE, Guarded
 from undersong.model.kv_cache import WindowCache
 from undersong.model.sampling import Sampler
+from undersong.model.steps import Wanted
 from undersong.wire import WriteProgress
 
 ROWS, N_TOKENS = 8, 12
@@ -48,7 +49,9 @@ class Budget:
         self._loaded, self._reader = loaded, reader
         self._kept: OrderedDict[Hashable, float] = OrderedDict()
 
-    def factor(self, prompt: Sequence[int], controls: Sequence[Control]) -> Generator[WriteProgress, None, float]:
+    def factor(
+        self, prompt: Sequence[int], controls: Sequence[Control]
+    ) -> Generator[WriteProgress | Wanted, None, float]:
         """Steps; returns what all doses are to be multiplied by, LEAST to MOST."""
         turning = [control for control in controls if control.turns]
         if not turning:
@@ -61,7 +64,9 @@ class Budget:
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def _measured(self, prompt: Sequence[int], controls: Sequence[Control]) -> Generator[WriteProgress, None, float]:
+    def _measured(
+        self, prompt: Sequence[int], controls: Sequence[Control]
+    ) -> Generator[WriteProgress | Wanted, None, float]:
         budget, wanted = nats(controls), aim(controls)
         (whole,) = yield from self._tried(prompt, controls, [1.0])
         if not whole <= budget:
@@ -74,7 +79,7 @@ class Budget:
 
     def _tried(
         self, prompt: Sequence[int], controls: Sequence[Control], factors: Sequence[float]
-    ) -> Generator[WriteProgress, None, list[float]]:
+    ) -> Generator[WriteProgress | Wanted, None, list[float]]:
         """Steps; the 95th percentile at each factor."""
         model = self._loaded.model
         rows = [factor for factor in factors for _ in range(ROWS)]
@@ -92,7 +97,9 @@ class Budget:
             brake=math.inf,
             plausible=PLAUSIBLE,
         )
-        for done, _ in enumerate(generation, start=1):
+        done = 0
+        while (yield from generation.advance()) is not None:
+            done += 1
             yield WriteProgress("budget", done, N_TOKENS)
         found = torch.tensor(generation.kl).reshape(len(factors), -1)
         if not found.numel():

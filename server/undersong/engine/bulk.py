@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from undersong.engine.drafts import Outliner
 from undersong.engine.loading import Loaded
 from undersong.engine.memory import Memory
+from undersong.engine.outlines import Outliner
 from undersong.engine.passages import PassageReader
 from undersong.engine.ranking import Tally
 from undersong.engine.reading import Reader
@@ -54,7 +54,7 @@ class BulkReader:
             if not here:
                 continue
             passages = tuple(map(self._outliner.reader.read, piece))
-            outline, _ = self._outliner.outline(0, passages, {})
+            outline = self._outliner.outline(0, passages)
             yield None
             for number in here:
                 tallies, n_tokens = yield from self._reader.tallies(outline, number - first)

@@ -1,7 +1,7 @@
 """The drafts that clients have open, kept in step by splices. Plain Python: no tensor is touched here.
 
-Each client names its documents itself, so the same file open twice never mixes. A draft knows its paragraphs, its
-windows and, for every paragraph, the key of the reading that this client was last sent.
+Each client names its documents itself, so the same file open twice never mixes. A draft knows its outline and, for
+every paragraph, the key of the reading that this client was last sent.
 """
 
 from __future__ import annotations
@@ -13,73 +13,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from undersong.engine.passages import Atom, Passage, PassageReader
-from undersong.engine.windows import Limits, Window, cut, keys
+from undersong.engine.outlines import NOTHING, Outline, Outliner
 from undersong.errors import BadText, Resync, Superseded
 from undersong.wire import DraftUpdate, ParagraphReading, ReadReply
 
 MAX_DRAFTS = 64
 """An editor that was killed never closes its drafts. One that is still open and was forgotten is sent anew (Resync)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outline:
-    """One version of a draft as the model will read it. Immutable: a running job keeps the version it began with.
-
-    `firsts[p]:firsts[p + 1]` are the atoms of paragraph p; `homes[a]` is the window whose body holds atom a;
-    `keys[a]` the hash of all that the model sees up to the end of atom a.
-    """
-
-    version: int
-    passages: tuple[Passage, ...]
-    atoms: tuple[Atom, ...]
-    firsts: tuple[int, ...]
-    windows: tuple[Window, ...]
-    homes: tuple[int, ...]
-    keys: tuple[bytes, ...]
-
-    def paragraph_atoms(self, paragraph: int) -> range:
-        return range(self.firsts[paragraph], self.firsts[paragraph + 1])
-
-    def paragraph_key(self, paragraph: int) -> bytes:
-        return b"".join(self.keys[atom] for atom in self.paragraph_atoms(paragraph))
-
-
-class Outliner:
-    """Makes outlines; a window whose atoms are unchanged keeps its keys without hashing anew."""
-
-    def __init__(self, reader: PassageReader, limits: Limits, fingerprint: bytes) -> None:
-        self.reader, self._limits, self._fingerprint = reader, limits, fingerprint
-
-    def outline(
-        self, version: int, passages: tuple[Passage, ...], known: dict[tuple[int, ...], _Keyed]
-    ) -> tuple[Outline, dict[tuple[int, ...], _Keyed]]:
-        atoms: list[Atom] = []
-        firsts = [0]
-        for passage in passages:
-            atoms.extend(passage.atoms)
-            firsts.append(len(atoms))
-        windows = cut(atoms, self._limits)
-        homes: list[int] = []
-        all_keys: list[bytes] = []
-        kept: dict[tuple[int, ...], _Keyed] = {}
-        for number, window in enumerate(windows):
-            seen = tuple(atoms[window.lead : window.end])
-            identity = (window.start - window.lead, *map(id, seen))
-            keyed = known.get(identity) or _Keyed(seen, keys(atoms, window, self._fingerprint))
-            kept[identity] = keyed
-            all_keys.extend(keyed.keys)
-            homes.extend([number] * (window.end - window.start))
-        outline = Outline(version, passages, tuple(atoms), tuple(firsts), windows, tuple(homes), tuple(all_keys))
-        return outline, kept
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Keyed:
-    """Holds the atoms so that their ids stay theirs."""
-
-    atoms: tuple[Atom, ...]
-    keys: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +34,10 @@ class Draft:
 
     def __init__(self, outliner: Outliner) -> None:
         self._outliner = outliner
-        self._known: dict[tuple[int, ...], _Keyed] = {}
-        self._passages: list[Passage] = []
         self._sent: list[_Sent | None] = []
+        self._pending: set[int] = set()
         self._serial = 0
-        self.outline = Outline(-1, (), (), (0,), (), (), ())
+        self.outline = NOTHING
 
     def apply(self, update: DraftUpdate) -> None:
         """Bring to `update.version`. Raises Resync when the base is not held, BadText when the splice does not fit.
@@ -109,24 +47,34 @@ class Draft:
         whole = update.base_version is None
         if not whole and update.base_version != self.outline.version:
             raise Resync(f"expected base version {self.outline.version}, found {update.base_version}")
-        length = 0 if whole else len(self._passages)
+        old = NOTHING if whole else self.outline
         splice = update.splice
-        end = splice.start + splice.removed
-        if not 0 <= splice.start <= end <= length:
-            raise BadText(f"splice {splice.start}:{end} does not fit a draft of {length} paragraphs")
-        if whole:
-            self._passages, self._sent = [], []
-        elif splice.removed == 0 and not splice.inserted:
+        start, end = splice.start, splice.start + splice.removed
+        if not 0 <= start <= end <= len(old.passages):
+            raise BadText(f"splice {start}:{end} does not fit a draft of {len(old.passages)} paragraphs")
+        if not whole and splice.removed == 0 and not splice.inserted:
             self.outline = replace(self.outline, version=update.version)
             return
-        self._passages[splice.start : end] = map(self._outliner.reader.read, splice.inserted)
-        self._sent[splice.start : end] = [None] * len(splice.inserted)
-        self.outline, self._known = self._outliner.outline(update.version, tuple(self._passages), self._known)
+        inserted = tuple(map(self._outliner.reader.read, splice.inserted))
+        self.outline, changed = self._outliner.spliced(old, update.version, start, splice.removed, inserted)
+        if whole:
+            self._sent, self._pending = [], set()
+        self._sent[start:end] = [None] * len(inserted)
+        moved = len(inserted) - splice.removed
+        if moved or splice.removed:
+            self._pending = {p if p < end else p + moved for p in self._pending if not start <= p < end}
+        self._pending.update(range(start, start + len(inserted)))
+        for paragraph in changed:
+            self._look_at(paragraph)
 
     def received(self, serial: int) -> None:
         """The client had no reply after that one: what was sent later is not there (it had cancelled)."""
-        if serial < self._serial:
-            self._sent = [sent if sent is None or sent.serial <= serial else None for sent in self._sent]
+        if serial >= self._serial:
+            return
+        for paragraph, sent in enumerate(self._sent):
+            if sent is not None and sent.serial > serial:
+                self._sent[paragraph] = None
+                self._pending.add(paragraph)
 
     def reply(self, outline: Outline, readings: tuple[ParagraphReading, ...]) -> ReadReply:
         """The answer to a read of `outline`, noted as sent. Superseded if the paragraphs are others by now."""
@@ -136,12 +84,21 @@ class Draft:
         self._serial = max(self._serial + 1, time.time_ns() // 1000)
         for reading in readings:
             self._sent[reading.index] = _Sent(outline.paragraph_key(reading.index), self._serial)
+            self._look_at(reading.index)
         return ReadReply(outline.version, readings, self.pending(), self._serial)
 
     def pending(self) -> tuple[int, ...]:
         """Paragraphs whose present reading this client does not hold, in order."""
-        key = self.outline.paragraph_key
-        return tuple(p for p, sent in enumerate(self._sent) if sent is None or sent.key != key(p))
+        return tuple(sorted(self._pending))
+
+    def _look_at(self, paragraph: int) -> None:
+        """Whether a paragraph, whose key or what was sent of it may be another, is pending: to look at every one for
+        each reply would cost the draft's length."""
+        sent = self._sent[paragraph]
+        if sent is not None and sent.key == self.outline.paragraph_key(paragraph):
+            self._pending.discard(paragraph)
+        else:
+            self._pending.add(paragraph)
 
 
 class Drafts:

@@ -24,6 +24,7 @@ from undersong.client.endpoint import EngineChoice
 from undersong.engine.folders import cache_folder
 from undersong.engine.scheduler import Rank, Scheduler
 from undersong.errors import EngineFailure, EngineLoading, OutOfMemory, UndersongError, from_code
+from undersong.garbage import look_through_everything
 from undersong.wire import PROTOCOL_VERSION, Health
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _translated(error: BaseException) -> UndersongError | None:
     torch = sys.modules.get("torch")
     kinds = (MemoryError,) if torch is None else (MemoryError, torch.OutOfMemoryError)
     if isinstance(error, kinds) or any(sign in said for sign in _CPU_FULL):
-        gc.collect()
+        look_through_everything()
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
         return OutOfMemory("not enough memory for this request; the engine goes on")

@@ -21,13 +21,14 @@ from hashlib import blake2b
 import torch
 
 from undersong.engine.drafts import Outline
-from undersong.engine.kept_codes import AtomCodes, KeptCodes, SparseCodes
+from undersong.engine.kept_codes import AtomCodes, KeptCodes
 from undersong.engine.kept_windows import KeptWindows
 from undersong.engine.loading import Dictionary, Loaded
 from undersong.engine.memory import Memory
 from undersong.engine.passages import Atom
 from undersong.engine.presence import PSEUDO_TOKENS
 from undersong.engine.ranking import Tally, ranked
+from undersong.engine.summing import Entries
 from undersong.model.kv_cache import WindowCache
 from undersong.text.span import Span
 from undersong.wire import FeatureReading, ParagraphReading, SentenceReading
@@ -123,11 +124,11 @@ class Reader:
             ranges.append((a, range(position + skipped, position + len(atom.ids))))
             position += len(atom.ids)
         wanted = set(here)
-        encoded: dict[str, torch.Tensor] = {}
+        encoded: dict[str, Entries] = {}
         passed = {point: window.read(point, first, position) for point in self._taps}
         for dictionary in self.loaded.reading:
             if dictionary.sae.grain == "token":
-                encoded[dictionary.sae.id] = dictionary.sae.encode(passed[dictionary.reads])
+                encoded[dictionary.sae.id] = Entries(dictionary.sae.encode_sparse(passed[dictionary.reads]))
         pooled_points = {d.reads for d in self.loaded.reading if d.sae.grain == "passage"}
         found: dict[int, AtomCodes] = {}
         for a, tokens in ranges:
@@ -135,7 +136,7 @@ class Reader:
                 continue
             rows = slice(tokens.start - first, tokens.stop - first)
             offset = len(outline.atoms[a].ids) - len(tokens)
-            sparse = {name: _sparse(acts[rows], offset) for name, acts in encoded.items()}
+            sparse = {name: entries.of(rows, offset) for name, entries in encoded.items()}
             pooled = {point: passed[point][rows].float().sum(dim=0).cpu() for point in pooled_points}
             found[a] = AtomCodes(sparse, pooled, len(tokens))
             self._codes.keep(outline.keys[a], found[a])
@@ -215,17 +216,6 @@ def _break_tokens(atom: Atom) -> int:
     if not atom.opens_paragraph:
         return 0
     return next((n for n, span in enumerate(atom.token_spans) if len(span)), len(atom.ids))
-
-
-def _sparse(acts: torch.Tensor, offset: int) -> SparseCodes:
-    """acts: [n_tokens, d_sae] of one atom; `offset`: tokens of the atom before them."""
-    if acts.shape[0] == 0:
-        empty = torch.zeros(0)
-        return SparseCodes(empty.long(), empty, empty, empty.long())
-    peaks, where = acts.float().max(dim=0)
-    features = peaks.nonzero()[:, 0]
-    sums = acts.float().sum(dim=0)[features]
-    return SparseCodes(features.cpu(), sums.cpu(), peaks[features].cpu(), (where[features] + offset).cpu())
 
 
 def _peak_span(atoms: Sequence[tuple[Atom, AtomCodes]], sae: str, index: int) -> tuple[int, int]:

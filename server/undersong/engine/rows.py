@@ -9,6 +9,7 @@ from undersong.catalogue.always_off import has_never
 from undersong.engine.unfolding import Unfolding
 from undersong.model.kv_cache import WindowCache
 from undersong.model.sampling import Sampler
+from undersong.model.steps import Wanted
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +32,8 @@ class Row:
         self.spoiled |= self.steered and has_never(text, always_off)
 
 
-Drawn = Generator[list[str], None, None]
-"""Steps of a batch; each answers what may be told of every row, the last what is left to be told."""
+Drawn = Generator[list[str] | Wanted, None, None]
+"""Steps of a batch; each answers what may be told of every row, the last what is left to be told. Passes that are
+wanted come between, to be handed on."""
 Draw = Callable[[WindowCache, int, Sequence[Row], int], Drawn]
 """Writes rows after the first n tokens of a window, a number of tokens at most."""

@@ -7,6 +7,10 @@ the next step to run, so between any two steps
 - a newer request with the same key (client, kind, document) has replaced an older one, which is answered Superseded.
 
 What a step yields is an event for the requester (None: nothing to tell); what the iterator returns is the result.
+
+A step may also yield a pass of the model that it wants (Joint) instead of running it. When its turn comes it is run,
+and with it, in the same pass, what every other queued job of its rank wants of the same kind: a token for several
+requests costs hardly more than for one.
 """
 
 from __future__ import annotations
@@ -14,13 +18,25 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Hashable
+from collections.abc import AsyncIterator, Callable, Generator, Hashable, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from undersong.errors import Cancelled, EngineUnavailable, Superseded, UndersongError
 
 Steps = Generator[Any, None, Any]
+
+
+@runtime_checkable
+class Joint(Protocol):
+    """A pass of the model that can be run together with others of its kind."""
+
+    @property
+    def kind(self) -> Hashable: ...
+
+    def run(self, others: Sequence[Any] = ()) -> None:
+        """Run it, and `others`, in one pass."""
+        ...
 
 
 class Rank(IntEnum):
@@ -47,6 +63,10 @@ class Job:
         self.steps, self.rank, self.key = steps, rank, key
         self.tell, self.finish, self.fail = tell, finish, fail
         self.stopped: UndersongError | None = None
+        self.wants: Joint | None = None
+        """A pass that the next step waits for."""
+        self.had = False
+        """Whether that was run, and the job not resumed since."""
 
     def stop(self, reason: UndersongError) -> None:
         """Any thread. Takes effect before the next step."""
@@ -80,6 +100,13 @@ class Agenda:
             if queue:
                 return queue.popleft()
         return None
+
+    def beside(self, job: Job) -> list[Job]:
+        """The queued jobs of its rank that want a pass of the same kind as `job`."""
+        if job.wants is None:
+            return []
+        queue = self._queues[job.rank]
+        return [other for other in queue if other.wants is not None and other.wants.kind is job.wants.kind]
 
     def put_back(self, job: Job) -> None:
         self._queues[job.rank].append(job)
@@ -134,30 +161,47 @@ class Scheduler:
                     return
                 if self._closed:
                     job.stop(EngineUnavailable("the engine is shutting down"))
-            if self._step(job):
-                with self._condition:
+                # What they want is run now; their own turns come.
+                beside = [] if job.stopped is not None else self._agenda.beside(job)
+            going_on = self._step(job, beside)
+            with self._condition:
+                if going_on:
                     self._agenda.put_back(job)
-            else:
-                with self._condition:
+                else:
                     self._agenda.done(job)
 
-    def _step(self, job: Job) -> bool:
-        """Run one step; True while there is more."""
+    def _step(self, job: Job, beside: Sequence[Job] = ()) -> bool:
+        """Run one step, first the pass that it waits for and what those `beside` it want; True while there is more."""
         if job.stopped is not None:
             job.steps.close()
             job.fail(job.stopped)
             return False
         try:
-            event = next(job.steps)
+            if job.wants is not None:
+                job.wants.run([other.wants for other in beside if other.wants is not None])
+                for each in (job, *beside):
+                    each.wants, each.had = None, True
+            # After a pass up to what it wants next: those who had a part in it are ready for the next one together.
+            while self._advance(job) and job.had and job.stopped is None:
+                pass
+            job.had = False
         except StopIteration as end:
             job.finish(end.value)
             return False
         except BaseException as error:
             job.fail(self._translate(error) or error)
             return False
-        if event is not None:
-            job.tell(event)
         return True
+
+    def _advance(self, job: Job) -> bool:
+        """Resume it; whether what it gave was only something to tell."""
+        event = next(job.steps)
+        if isinstance(event, Joint):
+            job.wants = event
+        elif event is not None:
+            job.tell(event)
+            return True
+        return False
 
 
 class Ticket:

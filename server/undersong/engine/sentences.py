@@ -23,6 +23,7 @@ from undersong.engine.unfolding import Unfolding
 from undersong.model.kv_cache import WindowCache
 from undersong.model.sampling import Sampler
 from undersong.model.scoring import chances
+from undersong.model.steps import Wanted
 from undersong.model.tokens import decode
 from undersong.text.keeping import Kept, find, missing
 from undersong.wire import WriteChunk, WriteProgress, WriteRequest
@@ -36,7 +37,7 @@ LONGEST = 160
 _STREAMS = 64
 """Batches drawn for one sentence, at most: what is put in is drawn from streams behind those of ATTEMPTS."""
 
-Steps = Generator[WriteProgress | WriteChunk | None, None, None]
+Steps = Generator[WriteProgress | WriteChunk | Wanted | None, None, None]
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +74,7 @@ class Sentences:
         self._attempts = 1 if request.temperature == 0 else ATTEMPTS
         self._most_done = 0
 
-    def write(self, window: WindowCache) -> Generator[WriteProgress | WriteChunk | None, None, list[Line]]:
+    def write(self, window: WindowCache) -> Generator[WriteProgress | WriteChunk | Wanted | None, None, list[Line]]:
         """Steps; returns the lines. `window` holds just what they are written after, and is not changed."""
         self._base = window.length
         lines = [Line(number, window) for number in range(self._request.candidates)]
@@ -149,7 +150,12 @@ class Sentences:
         begun = line.number * self._place.max_tokens + window.length - self._base
         # In the order of _rows: each line's branches together.
         lines = [rows[at : at + self._branches] for at in range(0, len(rows), self._branches)]
-        for done, _ in enumerate(self._draw(window, window.length, rows, room), start=1):
+        done = 0
+        for told in self._draw(window, window.length, rows, room):
+            if isinstance(told, Wanted):
+                yield told
+                continue
+            done += 1
             for mine in lines:
                 _drop_stragglers([row.text for row in mine])
             self._most_done = max(self._most_done, min(total, begun + done))
@@ -181,7 +187,7 @@ class Sentences:
         lacking = missing([each.item for each in due], text.text)
         return [each for each in due if each.item in lacking]
 
-    def _completed(self, line: Line, best: Row) -> Generator[WriteProgress | WriteChunk | None, None, Row]:
+    def _completed(self, line: Line, best: Row) -> Generator[WriteProgress | WriteChunk | Wanted | None, None, Row]:
         """Steps; returns the sentence with what is due in it."""
         stream = ATTEMPTS
         while missed := self._missed(line, best.text):

@@ -9,6 +9,7 @@ from torch import Tensor
 from undersong.circuits.trace import Trace
 from undersong.engine.loading import Loaded
 from undersong.model.language_model import LanguageModel
+from undersong.packed import PackedLinear
 from undersong.sae.base import SAE
 
 
@@ -17,15 +18,17 @@ def of_weights(loaded: Loaded) -> int:
     network = loaded.model.network
     tensors = {tensor.data_ptr(): tensor.nbytes for tensor in (*network.parameters(), *network.buffers())}
     beside = (each for dictionary in loaded.dictionaries.values() for each in (dictionary, dictionary.reference))
+    packed = sum(module.nbytes for module in network.modules() if isinstance(module, PackedLinear))
     return (
         sum(tensors.values())
+        + packed
         + sum(of_sae(dictionary.sae) for dictionary in loaded.dictionaries.values())
         + sum(each.nbytes for one in beside for each in _tensors(one))
     )
 
 
 def of_sae(sae: SAE) -> int:
-    return sum(tensor.nbytes for tensor in _tensors(sae))
+    return sae.nbytes
 
 
 def of_window(model: LanguageModel, tokens: int) -> int:

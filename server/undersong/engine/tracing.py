@@ -43,6 +43,7 @@ from undersong.engine.writing import Writer
 from undersong.errors import BadInput, BadText
 from undersong.hook_points import HookPoint
 from undersong.model.interventions import Steering
+from undersong.model.steps import Wanted
 from undersong.model.tokens import decode, encode_next
 from undersong.sae.base import SAE
 from undersong.sae.load import load_sae
@@ -59,7 +60,7 @@ EXPANDED = 256
 """Features and errors that edges are found for."""
 PASSAGES = 150
 
-Steps = Generator[WriteProgress | Traced | None, None, None]
+Steps = Generator[WriteProgress | Traced | Wanted | None, None, None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,21 +43,22 @@ class Window:
     end: int
 
 
-def cut(atoms: Sequence[Atom], limits: Limits) -> tuple[Window, ...]:
-    """The windows of a draft, in order; together their bodies hold every atom once."""
-    windows: list[Window] = []
-    start, size = 0, 0
-    for index, atom in enumerate(atoms):
+def window_from(atoms: Sequence[Atom], start: int, limits: Limits) -> Window:
+    """The window whose body begins at `start`. Where it ends rests on the atoms from `start` to its end alone."""
+    return Window(_lead(atoms, start, limits.lead_in), start, body_end(atoms, start, limits))
+
+
+def body_end(atoms: Sequence[Atom], start: int, limits: Limits) -> int:
+    size = 0
+    for index in range(start, len(atoms)):
+        atom = atoms[index]
         n_tokens = len(atom.ids)
         full = size + n_tokens > limits.body_max
         at_mark = atom.opens_paragraph and size >= limits.body_min and atom.mark % 2 == 0
         if index > start and (full or at_mark):
-            windows.append(Window(_lead(atoms, start, limits.lead_in), start, index))
-            start, size = index, 0
+            return index
         size += n_tokens
-    if start < len(atoms):
-        windows.append(Window(_lead(atoms, start, limits.lead_in), start, len(atoms)))
-    return tuple(windows)
+    return len(atoms)
 
 
 def _lead(atoms: Sequence[Atom], start: int, budget: int) -> int:

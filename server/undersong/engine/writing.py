@@ -39,6 +39,7 @@ from undersong.engine.unfolding import Unfolding
 from undersong.model.guarded import Guarded
 from undersong.model.kv_cache import WindowCache
 from undersong.model.sampling import Sampler
+from undersong.model.steps import Wanted
 from undersong.wire import Dial, Dose, Receipt, Stop, WriteChunk, WriteProgress, WriteRequest, WriteResult
 
 SETTLED = 32
@@ -57,7 +58,7 @@ class Candidate:
     notes: tuple[str, ...] = ()
 
 
-Steps = Generator[WriteProgress | WriteChunk | None, None, list[Candidate]]
+Steps = Generator[WriteProgress | WriteChunk | Wanted | None, None, list[Candidate]]
 
 
 class Writer:
@@ -71,7 +72,7 @@ class Writer:
 
     def write(
         self, outline: Outline, request: WriteRequest
-    ) -> Generator[WriteProgress | WriteChunk | None, None, tuple[WriteResult, ...]]:
+    ) -> Generator[WriteProgress | WriteChunk | Wanted | None, None, tuple[WriteResult, ...]]:
         """Steps; returns the finished candidates, best first."""
         place = self._places.find(outline, request)
         asked = self._controls(request.dials)
@@ -98,7 +99,7 @@ class Writer:
 
     def adapted(
         self, dials: Sequence[Dial], prompt: Sequence[int]
-    ) -> Generator[WriteProgress, None, tuple[list[Control], float]]:
+    ) -> Generator[WriteProgress | Wanted, None, tuple[list[Control], float]]:
         """Steps; returns the dials and by what all their doses are multiplied, as they act after `prompt`."""
         asked = self._controls(dials)
         controls = yield from self._dosed(asked, _away_share(asked))
@@ -150,7 +151,12 @@ class Writer:
         rows[-1].text = Unfolding(tokenizer, _uncut(request), minimum)
         window = yield from self._completed(place.prompt, place)
         drawn = self._generate(window, len(place.prompt), rows, place.max_tokens, controls, factor, request.always_off)
-        for done, told in enumerate(drawn, start=1):
+        done = 0
+        for told in drawn:
+            if isinstance(told, Wanted):
+                yield told
+                continue
+            done += 1
             for number, text in enumerate(told[:-1]):
                 if text:
                     yield WriteChunk(number, text)
@@ -176,8 +182,8 @@ class Writer:
             )
 
         unsteered = Row(self._sampler(request, 0), Unfolding(self._loaded.model.tokenizer, "length", 1), steered=False)
-        for _ in draw(window, window.length, [unsteered], min(place.max_tokens, UNSTEERED_TOKENS)):
-            yield None
+        for told in draw(window, window.length, [unsteered], min(place.max_tokens, UNSTEERED_TOKENS)):
+            yield told if isinstance(told, Wanted) else None
         base_ids = self._reread(place, unsteered.text.text, unsteered.text.kept)
         base = measure(self._loaded, clean, len(place.prompt), [base_ids], ())[0].logprob or 0.0
 
@@ -253,7 +259,7 @@ class Writer:
             for number, row in enumerate(rows):
                 if row.text.ended or row.spoiled:
                     generation.finish(number)
-            ids = next(generation, None)
+            ids = yield from generation.advance()
             if ids is None:
                 break
             new = [row.text.take(token) if token is not None else "" for row, token in zip(rows, ids, strict=True)]

@@ -13,7 +13,7 @@ from undersong import wire
 from undersong.assist.anchors import text_hash
 from undersong.assist.draft import Draft
 from undersong.assist.ghost import Ghost, changes
-from undersong.assist.readings import DraftReadings, Held
+from undersong.assist.readings import DraftReadings
 from undersong.assist.settings import Settings
 from undersong.assist.suggestions import style_of
 from undersong.assist.taken import History
@@ -112,8 +112,7 @@ class OpenDraft:
 
     def doubt_readings(self) -> None:
         """Another model reads now: what the one before it found is shown until it has answered."""
-        held = self.readings.paragraphs
-        self.readings = DraftReadings(tuple(None if one is None else Held(one.reading, fresh=False) for one in held))
+        self.readings = self.readings.doubted()
 
     def rests(self, now: float) -> bool:
         """Whether typing has paused long enough for its paragraph to be shown again."""

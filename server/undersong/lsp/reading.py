@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 
 from undersong import errors, wire
-from undersong.assist.readings import Held
+from undersong.assist.indices import Indices
 from undersong.lsp.clock import Clock
 from undersong.lsp.drafts import OpenDraft
 from undersong.lsp.link import EngineLink
@@ -133,7 +134,7 @@ class DraftReader:
         before = draft.readings
         draft.readings = before.merged(reply, segments, draft.segments)
         self._tell_waiters()
-        if any(map(_shows_another, before.paragraphs, draft.readings.paragraphs)):
+        if draft.readings.carries_other(before):
             self._on_change()
 
     def _request(self, wanted: tuple[int, ...], priority: wire.Priority) -> wire.ReadRequest:
@@ -144,24 +145,18 @@ class DraftReader:
     def _next(self) -> tuple[tuple[int, ...], wire.Priority]:
         """What to ask for now, and how urgently; nothing when all is fresh or asked for."""
         draft = self._draft
-        todo = [index for index in draft.readings.stale if index not in self._asked_for()]
-        if not todo:
-            return (), "background"
-        if draft.typing is not None and draft.typing in todo:
-            return (draft.typing,), "interactive"
-        shown = [] if draft.visible is None else self._outstanding_in(draft.visible)
-        if shown:
-            return tuple(shown[:BATCH]), "interactive"
-        return tuple(todo[:BATCH]), "background"
-
-    def _outstanding_in(self, span: Span) -> list[int]:
-        """The paragraphs that touch `span`, are not fresh, and have not been asked for."""
         asked = self._asked_for()
-        return [
-            index
-            for index in self._draft.readings.stale
-            if index not in asked and _touch(self._draft.segments.paragraphs[index].span, span)
-        ]
+        if draft.typing is not None and draft.typing in draft.readings.stale and draft.typing not in asked:
+            return (draft.typing,), "interactive"
+        if draft.visible is not None and (shown := self._outstanding_in(draft.visible)):
+            return shown, "interactive"
+        return _first(index for index in draft.readings.stale if index not in asked), "background"
+
+    def _outstanding_in(self, span: Span) -> tuple[int, ...]:
+        """The first paragraphs that touch `span`, are not fresh, and have not been asked for."""
+        asked, touching = self._asked_for(), self._draft.segments.paragraphs.touching(span)
+        stale = self._draft.readings.stale & Indices.between(touching.start, touching.stop)
+        return _first(index for index in stale if index not in asked)
 
     def _asked_for(self) -> set[int]:
         """The paragraphs asked for at this revision of the draft and of this engine."""
@@ -176,10 +171,6 @@ class DraftReader:
         self._advanced = asyncio.Event()
 
 
-def _touch(a: Span, b: Span) -> bool:
-    return a.start <= b.end and b.start <= a.end
-
-
-def _shows_another(before: Held | None, after: Held | None) -> bool:
-    """Whether a paragraph carries something else than it did; that it is fresh now is not to be seen."""
-    return (before and before.reading.features) != (after and after.reading.features)
+def _first(numbers: Iterable[int]) -> tuple[int, ...]:
+    """Of a batch."""
+    return tuple(islice(numbers, BATCH))

@@ -17,6 +17,7 @@ from typing import BinaryIO, NoReturn
 
 import psutil
 
+from undersong.garbage import set_aside_what_survives
 from undersong.lsp.greeting import Greeting
 from undersong.lsp.link import Connect
 from undersong.lsp.server import UndersongServer, create_server, keep_text_out_of_the_log
@@ -34,7 +35,7 @@ def serve(greeting: Greeting, stdin: BinaryIO, stdout: BinaryIO, connect: Connec
         end_process(1)
     server = create_server(connect)
     # What was imported lives as long as the process: no collection needs to look at it again.
-    gc.freeze()
+    set_aside_what_survives()
     gc.enable()
     code = asyncio.run(_serve(server, greeting, stdin, stdout))
     end_process(code)

@@ -12,6 +12,7 @@ from lsprotocol import types
 from undersong import errors
 from undersong.assist.settings import LogSettings, Settings
 from undersong.client.protocol import EngineClient
+from undersong.garbage import look_through_what_was_let_go
 from undersong.lsp import edits as incoming
 from undersong.lsp.capabilities import ClientProfile
 from undersong.lsp.changes import Changes
@@ -162,6 +163,7 @@ class Session:
         if is_dial_file(uri):
             self.settings_changed()
         self.forget_in_engine(draft.engine_name)
+        self.protocol.spawn("garbage", look_through_what_was_let_go())
 
     def reader(self, uri: str) -> DraftReader | None:
         found = self._readers.get(uri)

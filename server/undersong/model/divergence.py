@@ -13,7 +13,7 @@ from undersong.model.fork import ForkedLayer, growing_cache
 from undersong.model.interventions import Intervention, Steering
 from undersong.model.language_model import LanguageModel
 from undersong.model.sampling import Sampler, banned_bias, choose
-from undersong.model.steps import after_cache
+from undersong.model.steps import after_cache, alone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +65,7 @@ def divergence_steps(
     fed = [opening[-1] for opening in openings]
     for _ in range(min(max_tokens, model.context - length + 1)):
         with torch.inference_mode():
-            logits = steps.logits(fed * 2)
+            logits = alone(steps.asked(fed * 2))
             steered, base = logits[:rows], logits[rows:]
             fed = choose(steered if bias is None else steered + bias, samplers)
             step = DivergenceStep(kl_per_token(steered, base), fed)

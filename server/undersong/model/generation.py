@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
 
 import torch
 from torch import Tensor
@@ -11,11 +11,12 @@ from undersong.model.interventions import Intervention, Steering
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
 from undersong.model.sampling import Sampler, banned_bias, choose
-from undersong.model.steps import Begin, after_window
+from undersong.model.steps import Asked, Begin, Wanted, after_window, alone
 
 
 class Generation:
-    """Candidates written as one batch. Iterate: each step gives the rows' new ids, None for a row that is finished.
+    """Candidates written as one batch. Iterate (or `advance`): each step gives the rows' new ids, None for a row that
+    is finished.
 
     Every position fed is steered: the last one of the prompt (`last_ids`), then what was written. `begin` is after the
     clean prompt before that one. It ends when all rows are finished, after `max_tokens`, or at the end
@@ -66,11 +67,19 @@ class Generation:
     def __iter__(self) -> Generation:
         return self
 
-    @torch.inference_mode()
     def __next__(self) -> list[int | None]:
-        if self.done:
+        step = alone(self.advance())
+        if step is None:
             raise StopIteration
-        logits = self._logits()
+        return step
+
+    @torch.inference_mode()
+    def advance(self) -> Generator[Wanted, None, list[int | None] | None]:
+        """The next step as a generator: yields what may be taken together with the steps of others (steps.Wanted),
+        returns what iterating gives, or None at the end."""
+        if self.done:
+            return None
+        logits = yield from self._logits()
         self._left -= 1
         running = [row for row in range(self.rows) if self._running[row]]
         if len(running) < self.rows:
@@ -89,9 +98,9 @@ class Generation:
             gate.advance(step)
         return step
 
-    def _logits(self) -> Tensor:
+    def _logits(self) -> Asked:
         """[rows, vocab] float32 of the next token, steered."""
-        return self._steps.logits(self._next)
+        return self._steps.asked(self._next)
 
     def _allowed(self, logits: Tensor, running: Sequence[int]) -> Tensor:
         """`logits` [running, vocab] with -inf at what those rows may not choose now."""

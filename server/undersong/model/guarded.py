@@ -30,7 +30,7 @@ from undersong.model.interventions import Intervention
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
 from undersong.model.sampling import Sampler, nucleus
-from undersong.model.steps import after_window
+from undersong.model.steps import Asked, after_window
 
 BRAKE_NATS = 2.0
 AIM = 0.95
@@ -90,14 +90,14 @@ class Guarded(Generation):
         self.braked = [0] * rows
         self.held = [0] * rows
 
-    def _logits(self) -> Tensor:
+    def _logits(self) -> Asked:
         fed = [self._next[row] for row in (*range(self.rows), *self._steered)]
         factors = [1.0] * len(fed)
         for attempt in range(TRIES + 2):
             self._steering.damp(torch.tensor(factors) if attempt else None)
             if attempt:
                 self._steps.take_back()
-            logits = self._steps.logits(fed)
+            logits = yield from self._steps.asked(fed)
             divergences = kl_per_token(logits[self._steered], logits[self.rows :]).tolist() if self._steered else []
             kl = dict(zip(self._steered, divergences, strict=True))
             # Not a number is too far as well.

@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
-from undersong.model.decoding.decoder import Decoder
+from undersong.model.decoding.decoder import Decoder, Part
 from undersong.model.decoding.rows import Rows
 from undersong.model.interventions import Steering
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
 from undersong.model.threads import one_thread
+
+T = TypeVar("T")
+
+
+class Wanted:
+    """A step that somebody waits for, and that may be taken together with those of others: `run` fills `logits`."""
+
+    def __init__(self, decoder: Decoder, part: Part) -> None:
+        self.decoder, self.part = decoder, part
+        self.logits: Tensor | None = None
+
+    @property
+    def kind(self) -> Decoder:
+        """Steps of one kind can be taken together."""
+        return self.decoder
+
+    def run(self, others: Sequence[Wanted] = ()) -> None:
+        """Take this step, and `others` of its kind in the same pass."""
+        together = (self, *others)
+        with one_thread() if self.decoder.is_light else nullcontext():
+            found = self.decoder.step([each.part for each in together])
+        for each, logits in zip(together, found, strict=True):
+            each.logits = logits.to(torch.float32)
+
+    def done(self) -> Tensor:
+        """[rows, vocab] float32: by itself where nobody has run it."""
+        if self.logits is None:
+            self.run()
+        assert self.logits is not None
+        return self.logits
+
+
+Asked = Generator[Wanted, None, Tensor]
+
+
+def alone(asked: Generator[Wanted, None, T]) -> T:
+    """What it comes to, each step taken by itself."""
+    while True:
+        try:
+            next(asked)
+        except StopIteration as end:
+            return end.value
 
 
 class Steps(Protocol):
@@ -26,8 +68,9 @@ class Steps(Protocol):
         """Tokens fed so far, those of the prompt with them."""
         ...
 
-    def logits(self, ids: Sequence[int]) -> Tensor:
-        """Logits [rows, vocab] float32 after one more token a row."""
+    def asked(self, ids: Sequence[int]) -> Asked:
+        """Yields the step if it may be taken together with others; returns the logits [rows, vocab] float32 after one
+        more token a row."""
         ...
 
     def take_back(self) -> None:
@@ -66,10 +109,11 @@ class DecoderSteps:
     def length(self) -> int:
         return self._rows.length
 
-    def logits(self, ids: Sequence[int]) -> Tensor:
+    def asked(self, ids: Sequence[int]) -> Asked:
         fed = torch.tensor(ids, device=self._model.device)
-        with one_thread() if self._decoder.is_light else nullcontext():
-            return self._decoder.step(fed, self._rows, self._steering).to(torch.float32)
+        wanted = Wanted(self._decoder, Part(fed, self._rows, self._steering))
+        yield wanted
+        return wanted.done()
 
     def take_back(self) -> None:
         self._rows.take_back()
@@ -85,7 +129,8 @@ class NetworkSteps:
     def length(self) -> int:
         return self._cache.get_seq_length()
 
-    def logits(self, ids: Sequence[int]) -> Tensor:
+    def asked(self, ids: Sequence[int]) -> Asked:
+        yield from ()
         with self._steering:
             logits = self._model.logits(self._model.tensor([[token] for token in ids]), self._cache)[:, -1]
         return logits.to(torch.float32)

@@ -9,33 +9,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from undersong.sae.active import Active, joined, nonzero
 from undersong.sae.config import Grain, SAEConfig
+from undersong.sae.encoder import Encoder
 
 # Numbers that an encoder may hold at once beside its result: 64 Mi of them, 256 MB in float32.
 _CHUNK = 1 << 26
-
+# The same where only the active features are answered: few enough that the next pass over them finds them in a cache
+# or in memory already in use, many enough rows for a fast product.
+_SPARSE_CHUNK = 1 << 23
+_FEWEST_ROWS = 64
 
 # sae_lens adds it to the standard deviation (saes/sae.py).
 _LAYER_NORM_EPS = 1e-5
 
 
-@dataclass(frozen=True, slots=True)
-class Sparse:
-    """Activations as `values` [..., n] of the features `indices` [..., n]; where fewer are active, values of 0."""
-
-    values: Tensor
-    indices: Tensor
-
-
 class SAE(ABC):
-    """An SAE with its weights. All methods take any float dtype and leading shape, and answer in the SAE's dtype."""
+    """An SAE with its weights. All methods take any float dtype and leading shape, and answer in the SAE's dtype.
+
+    That is the dtype of `b_dec`. W_enc and W_dec may be narrower: as they are stored, widened where they are used.
+    """
 
     # The tensors of the architecture in canonical form and their shapes, in terms of d_in, d_sae and d_out.
     shapes: ClassVar[Mapping[str, tuple[str, ...]]]
@@ -43,8 +41,19 @@ class SAE(ABC):
     def __init__(self, id: str, config: SAEConfig, weights: Mapping[str, Tensor]) -> None:
         self.id = id
         self.config = config
-        self.W_dec = weights["W_dec"].contiguous()
+        self._decoder = weights["W_dec"].contiguous()
         self.b_dec = weights["b_dec"]
+        self.encoder = Encoder(weights["W_enc"], weights.get("b_enc"), self.b_dec.dtype)
+
+    @property
+    def W_enc(self) -> Tensor:
+        """[d_in, d_sae]; a copy, where it is stored in a narrower dtype."""
+        return self.encoder.whole
+
+    @property
+    def W_dec(self) -> Tensor:
+        """[d_sae, d_out]; a copy, where it is stored in a narrower dtype. `directions` widens only what it answers."""
+        return self._decoder.to(self.dtype)
 
     @property
     def hook_layer(self) -> int:
@@ -72,21 +81,25 @@ class SAE(ABC):
 
     @property
     def device(self) -> torch.device:
-        return self.W_dec.device
+        return self.b_dec.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.W_dec.dtype
+        return self.b_dec.dtype
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
         tensors = {id(value): value for value in vars(self).values() if isinstance(value, Tensor)}
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+        return self.encoder.nbytes + sum(tensor.nbytes for tensor in tensors.values())
 
     @abstractmethod
     def _encode(self, x: Tensor) -> Tensor:
         """Activations [n, d_sae] of inputs [n, d_in] as `_input` gives them."""
+
+    def _active(self, x: Tensor) -> Active:
+        """`_encode` without what is 0. An architecture that can finds it with no activations [n, d_sae] between."""
+        return nonzero(self._encode(x))
 
     @abstractmethod
     def _reader(self, indices: Tensor) -> Callable[[Tensor], Tensor]:
@@ -134,9 +147,15 @@ class SAE(ABC):
         return columns
 
     @torch.inference_mode()
-    def encode_sparse(self, resid: Tensor) -> Sparse:
-        """`encode` with the features that are 0 on every token left out."""
-        return sparse(self.encode(resid))
+    def encode_sparse(self, resid: Tensor) -> Active:
+        """The active features of residuals [..., d_in], as `encode` has them, token after token.
+
+        Never more than a chunk of pre-activations is held, however wide the SAE and long the text.
+        """
+        flat = resid.reshape(-1, self.d_in)
+        rows = max(_FEWEST_ROWS, _SPARSE_CHUNK // self.d_sae)
+        starts = range(0, max(1, len(flat)), rows)
+        return joined([self._active(self._input(flat[start : start + rows])) for start in starts])
 
     @torch.inference_mode()
     def decode(self, acts: Tensor) -> Tensor:
@@ -147,15 +166,9 @@ class SAE(ABC):
         return acts.to(self.device, self.dtype) @ self.W_dec + self.b_dec
 
     @torch.inference_mode()
-    def decode_sparse(self, values: Tensor, indices: Tensor) -> Tensor:
-        """`decode` of activations `values` [..., n] of the features `indices` [..., n], all others being 0.
-
-        It reads n rows of W_dec a token where `decode` reads all.
-        """
-        bags = indices.reshape(-1, indices.shape[-1]).to(self.device)
-        weights = values.reshape(bags.shape).to(self.device, self.dtype)
-        summed = F.embedding_bag(bags, self.W_dec, per_sample_weights=weights, mode="sum")
-        return (summed + self.b_dec).reshape(*indices.shape[:-1], self.d_out)
+    def decode_sparse(self, code: Active) -> Tensor:
+        """`decode` [n, d_out] of n tokens' active features: it reads their rows of W_dec where `decode` reads all."""
+        return code.times(self._decoder) + self.b_dec
 
     @torch.inference_mode()
     def rebuild(self, resid: Tensor, acts: Tensor | None = None) -> Tensor:
@@ -164,8 +177,8 @@ class SAE(ABC):
         `acts` [..., d_sae] stand in for its activations: what the reconstruction would be with those.
         """
         flat = resid.reshape(-1, self.d_in)
-        code = sparse((self.encode(resid) if acts is None else acts).reshape(-1, self.d_sae))
-        rebuilt = self._output(self.decode_sparse(code.values, code.indices), flat)
+        code = self.encode_sparse(flat) if acts is None else self._code(acts)
+        rebuilt = self._output(self.decode_sparse(code), flat)
         return rebuilt.reshape(*resid.shape[:-1], self.d_out)
 
     @torch.inference_mode()
@@ -186,7 +199,7 @@ class SAE(ABC):
     @torch.inference_mode()
     def directions(self, indices: Sequence[int] | Tensor) -> Tensor:
         """[k, d_out]: what one unit of activation of each feature adds to what is rebuilt, per `unit`."""
-        return self.W_dec[torch.as_tensor(indices, dtype=torch.long, device=self.device).reshape(-1)]
+        return self._decoder[torch.as_tensor(indices, dtype=torch.long, device=self.device).reshape(-1)].to(self.dtype)
 
     @torch.inference_mode()
     def pool(self, total: Tensor, n_tokens: int) -> Tensor:
@@ -225,9 +238,5 @@ class SAE(ABC):
     def _chunk_rows(self) -> int:
         return max(1, _CHUNK // self.d_sae)
 
-
-def sparse(acts: Tensor) -> Sparse:
-    """Activations [..., d_sae], none below 0, without those that are 0 on every token: as wide as the fullest token."""
-    fullest = int((acts > 0).sum(dim=-1).max()) if acts.numel() else 0
-    top = acts.topk(max(1, fullest), dim=-1, sorted=False)
-    return Sparse(top.values, top.indices)
+    def _code(self, acts: Tensor) -> Active:
+        return nonzero(acts.reshape(-1, self.d_sae).to(self.device, self.dtype))

@@ -19,6 +19,9 @@ from undersong.sae.formats.files import expect_floats, expect_shapes
 
 # What thresholds are before training has estimated one: with it every positive pre-activation would be let through.
 _UNSET = -1.0
+# What an SAE may hold in a narrower dtype than it computes in.
+_MATRICES = frozenset({"W_enc", "W_dec"})
+_NARROW = frozenset({torch.bfloat16, torch.float16})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,17 @@ def load_sae(
     Raises WeightsMissing, or WeightsFormat with what was expected and what was found.
     """
     found = read(path)
-    placed = {name: tensor.to(device, dtype) for name, tensor in found.weights.items()}
+    placed = {name: _placed(name, tensor, torch.device(device), dtype) for name, tensor in found.weights.items()}
     return ARCHITECTURES[found.config.architecture](id or _default_id(found.config), found.config, placed)
+
+
+def _placed(name: str, tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """On the device in the dtype; on the CPU, what float32 is asked of and less is stored of stays as it is stored.
+
+    A file that holds it plainly is then mapped: of W_dec, pages are read and kept as their rows are needed.
+    """
+    kept = device.type == "cpu" and dtype == torch.float32 and name in _MATRICES and tensor.dtype in _NARROW
+    return tensor if kept else tensor.to(device, dtype)
 
 
 def _default_id(config: SAEConfig) -> str:

@@ -22,8 +22,8 @@ def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
     return low
 
 
-def common_suffix(a: str, b: str, a_end: int, b_end: int) -> int:
-    """Code points before `a_end` of a and `b_end` of b that are the same."""
+def common_suffix(a: Sequence[object], b: Sequence[object], a_end: int, b_end: int) -> int:
+    """Items before `a_end` of a and `b_end` of b that are the same. Both of one type."""
     low, high = 0, min(a_end, b_end)
     while low < high:
         middle = (low + high + 1) // 2

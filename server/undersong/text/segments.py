@@ -6,7 +6,7 @@
 3. After an edit, chunks wholly before the edit are kept with their paragraphs. From there chunks are cut anew, until
    one begins where one began before, in text that did not change: from there on the old chunks are kept, moved.
 
-So an edit costs the parse of one or two chunks, plus moving the paragraphs after it.
+So an edit costs the parse of one or two chunks. What follows is not made anew, only its offsets are.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from undersong.text.document import Document
 from undersong.text.markups import markup_for
 from undersong.text.markups.base import NO_DEFINITIONS, Definitions, Markup
 from undersong.text.paragraph import Kind, Paragraph, Run
+from undersong.text.paragraphs import Paragraphs, Piece
 from undersong.text.span import Span
 
 __all__ = ["Difference", "Kind", "Paragraph", "Run", "Segments", "diff", "segment"]
@@ -30,27 +31,24 @@ _KEPT = 32_768
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of the draft that was parsed by itself. `paragraphs`: offsets from the chunk's start."""
+    """A part of the draft that was parsed by itself."""
 
     definitions: Definitions
-    paragraphs: tuple[Paragraph, ...]
+    pieces: tuple[Piece, ...] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """The paragraphs of `document`, in order; they never overlap. What follows them is for the next `segment`."""
+    """The paragraphs of `document`, and the prose of each. What follows them is for the next `segment`."""
 
     document: Document
-    paragraphs: tuple[Paragraph, ...]
+    paragraphs: Paragraphs
+    proses: tuple[str, ...] = field(repr=False)
     body: Span = field(repr=False)
     definitions: Definitions = field(repr=False)
     chunks: tuple[Chunk, ...] = field(repr=False)
     starts: tuple[int, ...] = field(repr=False)  # where each chunk begins; the body's end closes the last
     firsts: tuple[int, ...] = field(repr=False)  # the index of each chunk's first paragraph
-
-    @property
-    def proses(self) -> tuple[str, ...]:
-        return tuple(paragraph.prose for paragraph in self.paragraphs)
 
     def paragraph_at(self, offset: int) -> int | None:
         """The index of the paragraph at a source offset.
@@ -58,7 +56,7 @@ class Segments:
         Its end belongs to it, and so does white space between its end and the offset on the same line: a cursor after
         a space just typed is still in the paragraph.
         """
-        index = bisect_right(self.paragraphs, offset, key=lambda paragraph: paragraph.span.start) - 1
+        index = self.paragraphs.starting_up_to(offset) - 1
         if index < 0:
             return None
         end = self.paragraphs[index].span.end
@@ -91,26 +89,33 @@ def segment(document: Document, previous: Segments | None = None) -> Segments:
     if definitions != old.definitions and (head or tail < len(old.chunks)):
         # A link's label was defined, or is no longer: any chunk may read differently.
         ends = (*old.starts[1:], old.body.end)
-        before = list(zip(old.starts[:head], ends[:head], strict=True))
-        after = [(a + moved, b + moved) for a, b in zip(old.starts[tail:], ends[tail:], strict=True)]
+        above = list(zip(old.starts[:head], ends[:head], strict=True))
+        below = [(a + moved, b + moved) for a, b in zip(old.starts[tail:], ends[tail:], strict=True)]
         found = [chunk.definitions for chunk in old.chunks[:head]] + found
         found += [chunk.definitions for chunk in old.chunks[tail:]]
-        fresh, head, tail = before + fresh + after, 0, len(old.chunks)
+        fresh, head, tail = above + fresh + below, 0, len(old.chunks)
 
     chunks = [
         _parsed(markup, text[start:end], own, definitions) for (start, end), own in zip(fresh, found, strict=True)
     ]
-    firsts = [old.firsts[head] if head < len(old.firsts) else len(old.paragraphs)]
-    paragraphs = list(old.paragraphs[: firsts[0]])
-    for chunk, (start, _) in zip(chunks, fresh, strict=True):
-        paragraphs.extend(paragraph.shift(start) for paragraph in chunk.paragraphs)
-        firsts.append(len(paragraphs))
+    first = old.firsts[head] if head < len(old.firsts) else len(old.paragraphs)
     first_kept = old.firsts[tail] if tail < len(old.firsts) else len(old.paragraphs)
-    more = firsts.pop() - first_kept
-    paragraphs.extend(paragraph.shift(moved) for paragraph in old.paragraphs[first_kept:])
+    firsts: list[int] = []
+    pieces: list[Piece] = []
+    offsets: list[int] = []
+    for chunk, (start, _) in zip(chunks, fresh, strict=True):
+        firsts.append(first + len(pieces))
+        pieces.extend(chunk.pieces)
+        offsets.extend([start] * len(chunk.pieces))
+    more = first + len(pieces) - first_kept
+    before, after = slice(0, first), slice(first_kept, None)
     return Segments(
         document=document,
-        paragraphs=tuple(paragraphs),
+        paragraphs=Paragraphs(
+            (*old.paragraphs.pieces[before], *pieces, *old.paragraphs.pieces[after]),
+            (*old.paragraphs.offsets[before], *offsets, *_moved(old.paragraphs.offsets[after], moved)),
+        ),
+        proses=(*old.proses[before], *(piece.paragraph.prose for piece in pieces), *old.proses[after]),
         body=body,
         definitions=definitions,
         chunks=(*old.chunks[:head], *chunks, *old.chunks[tail:]),
@@ -121,16 +126,10 @@ def segment(document: Document, previous: Segments | None = None) -> Segments:
 
 def diff(old: Segments, new: Segments) -> Difference:
     """What changed between two segmentations, by the longest common beginning and end of their proses."""
-    a, b = old.paragraphs, new.paragraphs
-    shorter = min(len(a), len(b))
-    start = 0
-    while start < shorter and a[start].prose == b[start].prose:
-        start += 1
-    end = 0
-    while end < shorter - start and a[-1 - end].prose == b[-1 - end].prose:
-        end += 1
-    inserted = tuple(paragraph.prose for paragraph in b[start : len(b) - end])
-    return Difference(start, len(a) - end - start, inserted)
+    a, b = old.proses, new.proses
+    start = common_prefix(a, b)
+    end = min(common_suffix(a, b, len(a), len(b)), min(len(a), len(b)) - start)
+    return Difference(start, len(a) - end - start, b[start : len(b) - end])
 
 
 def _comparable(previous: Segments, document: Document, body: Span) -> bool:
@@ -139,7 +138,7 @@ def _comparable(previous: Segments, document: Document, body: Span) -> bool:
 
 
 def _nothing(document: Document, body: Span) -> Segments:
-    return Segments(document, (), Span(body.start, body.start), NO_DEFINITIONS, (), (), ())
+    return Segments(document, Paragraphs(), (), Span(body.start, body.start), NO_DEFINITIONS, (), (), ())
 
 
 def _cut(markup: Markup, document: Document, body: Span, old: Segments) -> tuple[int, list[tuple[int, int]], int]:
@@ -173,10 +172,14 @@ def _parsed(markup: Markup, chunk: str, own: Definitions, definitions: Definitio
     # Only a chunk with a bracket can refer to a definition; the others stay in the cache whatever is defined.
     definitions = definitions if "[" in chunk else NO_DEFINITIONS
     if len(chunk) > _KEPT:
-        return Chunk(own, markup.parse(chunk, definitions))
+        return Chunk(own, _pieces(markup, chunk, definitions))
     return Chunk(own, _parse_kept(markup, chunk, definitions))
 
 
 @lru_cache(maxsize=8192)
-def _parse_kept(markup: Markup, chunk: str, definitions: Definitions) -> tuple[Paragraph, ...]:
-    return markup.parse(chunk, definitions)
+def _parse_kept(markup: Markup, chunk: str, definitions: Definitions) -> tuple[Piece, ...]:
+    return _pieces(markup, chunk, definitions)
+
+
+def _pieces(markup: Markup, chunk: str, definitions: Definitions) -> tuple[Piece, ...]:
+    return tuple(map(Piece, markup.parse(chunk, definitions)))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lsprotocol import types
 
 from undersong import errors
-from undersong.assist.anchors import Anchor, anchor, reanchored
+from undersong.assist.anchors import Anchor, brief_anchor, reanchored
 from undersong.assist.cards import card
 from undersong.assist.draft import Draft
 from undersong.assist.hints import Hint, HintPart, hints
@@ -71,7 +71,7 @@ def _hint(server: UndersongServer, draft: Draft, hint: Hint) -> str:
     position is kept from one answer to the next."""
     document = draft.document
     position = server.session.positions.place(document, hint.offset).encoded()
-    place = anchor(document, draft.segments, hint.paragraph)
+    place = brief_anchor(document, draft.segments, hint.paragraph)
     return f'{{"position":{position},{_content(document.uri, hint.parts, place)}'
 
 

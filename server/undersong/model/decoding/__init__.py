@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from undersong.model.decoding import gpt2, neox, rotary
-from undersong.model.decoding.decoder import Decoder
+from undersong.model.decoding.decoder import Decoder, Part
 from undersong.model.decoding.rows import Rows
 from undersong.model.interventions import Steering
 from undersong.model.language_model import LanguageModel
@@ -71,7 +71,8 @@ def _proved(model: LanguageModel, decoder: Decoder) -> bool:
     held = [(layer.keys[:, :, :_PROBE_PREFIX], layer.values[:, :, :_PROBE_PREFIX]) for layer in cache.layers]
     rows = Rows(held, _PROBE_PREFIX, 2)
     none = Steering(model, ())
-    found = [decoder.step(model.tensor([[token] * 2])[0], rows, none) for token in ids[_PROBE_PREFIX:]]
+    fed = (model.tensor([[token] * 2])[0] for token in ids[_PROBE_PREFIX:])
+    found = [logits for token in fed for logits in decoder.step([Part(token, rows, none)])]
     return all(_alike(model, logits, right) for logits, right in zip(found, expected, strict=True))
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from undersong.model.decoding.decoder import Block, Decoder
-from undersong.model.decoding.parts import Step, layer_norm, projection, projection_onto
+from undersong.model.decoding.parts import layer_norm, projection, projection_onto
 from undersong.model.language_model import LanguageModel
 
 
@@ -34,7 +34,8 @@ def _block(layer: int, block: Any, n_heads: int) -> Block:
     return Block(
         layer=layer,
         norm=layer_norm(block.ln_1),
-        heads=_heads(projection(block.attn.c_attn), n_heads),
+        project=projection(block.attn.c_attn),
+        heads=_heads(n_heads),
         attended=projection_onto(block.attn.c_proj),
         mlp_norm=layer_norm(block.ln_2),
         mlp=lambda x, stream: down(activation(up(x)), stream),
@@ -42,9 +43,9 @@ def _block(layer: int, block: Any, n_heads: int) -> Block:
     )
 
 
-def _heads(project: Step, n_heads: int) -> Callable[[Tensor, None], tuple[Tensor, Tensor, Tensor]]:
-    def heads(normed: Tensor, _rotation: None) -> tuple[Tensor, Tensor, Tensor]:
-        query, keys, values = project(normed).view(normed.shape[0], 3, n_heads, -1).unbind(1)
+def _heads(n_heads: int) -> Callable[[Tensor, None], tuple[Tensor, Tensor, Tensor]]:
+    def heads(projected: Tensor, _rotation: None) -> tuple[Tensor, Tensor, Tensor]:
+        query, keys, values = projected.view(projected.shape[0], 3, n_heads, -1).unbind(1)
         return query, keys, values
 
     return heads

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from undersong.model.decoding.decoder import Block, Decoder
-from undersong.model.decoding.parts import Rotations, Step, layer_norm, projection, projection_onto, rotate
+from undersong.model.decoding.parts import Rotations, layer_norm, projection, projection_onto, rotate
 from undersong.model.language_model import LanguageModel
 
 
@@ -36,7 +36,8 @@ def _block(layer: int, block: Any, config: Any) -> Block:
     return Block(
         layer=layer,
         norm=layer_norm(block.input_layernorm),
-        heads=_heads(projection(block.attention.query_key_value), config.num_attention_heads),
+        project=projection(block.attention.query_key_value),
+        heads=_heads(config.num_attention_heads),
         attended=projection_onto(block.attention.dense),
         mlp_norm=layer_norm(block.post_attention_layernorm),
         mlp=lambda x, stream: down(activation(up(x)), stream),
@@ -45,10 +46,10 @@ def _block(layer: int, block: Any, config: Any) -> Block:
     )
 
 
-def _heads(project: Step, n_heads: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
-    def heads(normed: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _heads(n_heads: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+    def heads(projected: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # Head by head, each with its query, key and value.
-        query, keys, values = project(normed).view(normed.shape[0], n_heads, 3, -1).unbind(2)
+        query, keys, values = projected.view(projected.shape[0], n_heads, 3, -1).unbind(2)
         return rotate(query, rotation), rotate(keys, rotation), values
 
     return heads

@@ -72,7 +72,8 @@ def _block(layer: int, block: Any, config: Any, is_gemma: bool) -> Block:
     return Block(
         layer=layer,
         norm=first,
-        heads=_heads(project, attention, config),
+        project=project,
+        heads=_heads(attention, config),
         attended=_onto(attention.o_proj, after),
         mlp_norm=mlp_norm,
         mlp=_gated(both, _onto(mlp.down_proj, norm("post_feedforward_layernorm")), mlp.act_fn.forward),
@@ -89,7 +90,7 @@ def _window(config: Any, layer: int) -> int | None:
     return getattr(config, "sliding_window", None) if slides else None
 
 
-def _heads(project: Step, attention: Any, config: Any) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+def _heads(attention: Any, config: Any) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
     n_heads, n_kv, width = config.num_attention_heads, config.num_key_value_heads, attention.head_dim
     turning = n_heads + n_kv
     q_norm, k_norm = (
@@ -97,8 +98,8 @@ def _heads(project: Step, attention: Any, config: Any) -> Callable[[Tensor, Tens
         for name in ("q_norm", "k_norm")
     )
 
-    def heads(normed: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        found = project(normed).view(-1, turning + n_kv, width)
+    def heads(projected: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        found = projected.view(-1, turning + n_kv, width)
         turned = found.narrow(1, 0, turning)
         if q_norm is not None and k_norm is not None:
             turned = torch.cat([q_norm(turned[:, :n_heads]), k_norm(turned[:, n_heads:])], dim=1)

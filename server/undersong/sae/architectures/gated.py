@@ -18,6 +18,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from undersong.sae.active import Active, above
 from undersong.sae.annealing import Annealing
 from undersong.sae.base import SAE, SAEConfig
 from undersong.sae.learning import Moment, Objective, Outcome, Sizes, Weights, square
@@ -36,14 +37,22 @@ class GatedSAE(SAE):
 
     def __init__(self, id: str, config: SAEConfig, weights: Mapping[str, Tensor]) -> None:
         super().__init__(id, config, weights)
-        self.W_enc, self.b_gate, self.b_mag = weights["W_enc"], weights["b_gate"], weights["b_mag"]
+        self.b_gate, self.b_mag = weights["b_gate"], weights["b_mag"]
         self.gain = weights["r_mag"].exp()  # [d_sae]
 
     def _encode(self, x: Tensor) -> Tensor:
-        return _gate(x @ self.W_enc, self.b_gate, self.gain, self.b_mag)
+        return _gate(self.encoder(x), self.b_gate, self.gain, self.b_mag)
+
+    def _active(self, x: Tensor) -> Active:
+        projected = self.encoder(x)
+        # Magnitudes are computed of what the gate lets through alone.
+        at = above(projected + self.b_gate).picks
+        sizes = projected[at.rows, at.features] * self.gain[at.features] + self.b_mag[at.features]
+        on = sizes > 0
+        return Active(at.kept(on), sizes[on])
 
     def _reader(self, indices: Tensor) -> Callable[[Tensor], Tensor]:
-        w_enc = self.W_enc[:, indices].contiguous()
+        w_enc = self.encoder.columns(indices)
         b_gate, gain, b_mag = self.b_gate[indices], self.gain[indices], self.b_mag[indices]
         return lambda x: _gate(x @ w_enc, b_gate, gain, b_mag)
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from undersong.sae.active import Active, above
 from undersong.sae.base import SAE, SAEConfig
 from undersong.sae.learning import Moment, Objective, Outcome, Sizes, Weights, square
 from undersong.sae.reviving import SHARE, revival
@@ -32,13 +33,16 @@ class JumpReLUSAE(SAE):
 
     def __init__(self, id: str, config: SAEConfig, weights: Mapping[str, Tensor]) -> None:
         super().__init__(id, config, weights)
-        self.W_enc, self.b_enc, self.threshold = weights["W_enc"], weights["b_enc"], weights["threshold"]
+        self.b_enc, self.threshold = weights["b_enc"], weights["threshold"]
 
     def _encode(self, x: Tensor) -> Tensor:
-        return _jump(x @ self.W_enc + self.b_enc, self.threshold)
+        return _jump(self.encoder(x), self.threshold)
+
+    def _active(self, x: Tensor) -> Active:
+        return above(self.encoder(x), self.threshold.clamp_min(0))
 
     def _reader(self, indices: Tensor) -> Callable[[Tensor], Tensor]:
-        w_enc, b_enc, threshold = self.W_enc[:, indices].contiguous(), self.b_enc[indices], self.threshold[indices]
+        w_enc, b_enc, threshold = self.encoder.columns(indices), self.b_enc[indices], self.threshold[indices]
         return lambda x: _jump(x @ w_enc + b_enc, threshold)
 
 

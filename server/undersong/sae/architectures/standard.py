@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from undersong.sae.active import Active, above
 from undersong.sae.annealing import Annealing
 from undersong.sae.base import SAE, SAEConfig
 from undersong.sae.learning import Moment, Objective, Outcome, Sizes, Weights, square
@@ -25,13 +26,16 @@ class StandardSAE(SAE):
 
     def __init__(self, id: str, config: SAEConfig, weights: Mapping[str, Tensor]) -> None:
         super().__init__(id, config, weights)
-        self.W_enc, self.b_enc = weights["W_enc"], weights["b_enc"]
+        self.b_enc = weights["b_enc"]
 
     def _encode(self, x: Tensor) -> Tensor:
-        return (x @ self.W_enc + self.b_enc).relu_()
+        return self.encoder(x).relu_()
+
+    def _active(self, x: Tensor) -> Active:
+        return above(self.encoder(x))
 
     def _reader(self, indices: Tensor) -> Callable[[Tensor], Tensor]:
-        w_enc, b_enc = self.W_enc[:, indices].contiguous(), self.b_enc[indices]
+        w_enc, b_enc = self.encoder.columns(indices), self.b_enc[indices]
         return lambda x: (x @ w_enc + b_enc).relu_()
 
 

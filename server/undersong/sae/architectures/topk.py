@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from undersong.sae.active import Active, top
 from undersong.sae.base import SAE, SAEConfig
 from undersong.sae.learning import Moment, Objective, Outcome, Sizes, Weights, square
 from undersong.sae.reviving import SHARE, revival
@@ -30,24 +31,30 @@ class TopKSAE(SAE):
         w_enc, b_enc = weights["W_enc"], weights["b_enc"]
         if config.rescale_acts_by_decoder_norm:
             # Folded once: (x W + b) n = x (W n) + b n, and f / n W_dec = f (W_dec / n).
-            norms = weights["W_dec"].norm(dim=1)  # [d_sae]
+            norms = weights["W_dec"].to(b_enc.dtype).norm(dim=1)  # [d_sae]
             w_enc, b_enc = w_enc * norms, b_enc * norms
             # A row without length adds nothing, whatever it is divided by.
-            weights = {**weights, "W_dec": weights["W_dec"] / norms.clamp_min(1e-12)[:, None]}
+            rows = weights["W_dec"] / norms.clamp_min(1e-12)[:, None]
+            weights = {**weights, "W_enc": w_enc, "b_enc": b_enc, "W_dec": rows}
         super().__init__(id, config, weights)
-        self.W_enc, self.b_enc = w_enc, b_enc
+        self.b_enc = weights["b_enc"]
 
     def _encode(self, x: Tensor) -> Tensor:
-        pre = x @ self.W_enc + self.b_enc
-        top = pre.topk(self.k, dim=-1, sorted=False)
-        return pre.zero_().scatter_(-1, top.indices, top.values.relu_())
+        pre = self.encoder(x)
+        kept = top(pre, self.k)
+        return pre.zero_().index_put_((kept.picks.rows, kept.picks.features), kept.values)
+
+    def _active(self, x: Tensor) -> Active:
+        return top(self.encoder(x), self.k)
 
     def _reader(self, indices: Tensor) -> Callable[[Tensor], Tensor]:
         # Whether a feature is among the k largest depends on all the others: there is no reading of one column alone.
         def read(x: Tensor) -> Tensor:
-            top = (x @ self.W_enc + self.b_enc).topk(self.k, dim=-1, sorted=False)
-            chosen = top.indices[:, None, :] == indices[None, :, None]  # [n, columns, k]
-            return (top.values.relu_()[:, None, :] * chosen).sum(dim=-1)
+            pre = self.encoder(x)
+            picks = top(pre, self.k).picks
+            chosen = torch.zeros(pre.shape, dtype=torch.bool, device=pre.device)
+            chosen[picks.rows, picks.features] = True
+            return pre[:, indices] * chosen[:, indices]
 
         return read
 
