@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.engine.plain_hooks import SAES, opening, saes_of, written
+from tests.support.decoders import change_step
 from tests.support.tiny_models import TinyWeights, write_model, write_weights
 from undersong.catalogue.doses import Doses
 from undersong.engine.drafts import Draft, Outliner
@@ -19,7 +20,6 @@ from undersong.engine.passages import PassageReader
 from undersong.engine.reading import Reader
 from undersong.engine.windows import Limits
 from undersong.engine.writing import Writer
-from undersong.model.decoding.decoder import Decoder
 from undersong.model.language_model import LanguageModel
 from undersong.model.tokens import encode
 from undersong.wire import DraftUpdate, Splice
@@ -122,10 +122,13 @@ def habit(loaded, monkeypatch):
         table[space, ids[letter]] = 8.0
     for letter in "aeiou":
         table[:, ids[letter]] += 3.0
-    plain, step = LanguageModel.logits, Decoder.step
+    plain = LanguageModel.logits
     monkeypatch.setattr(LanguageModel, "logits", lambda self, fed, cache: plain(self, fed, cache) + table[fed])
 
-    def stepped(self, parts):
-        return [logits + table[part.ids] for part, logits in zip(parts, step(self, parts), strict=True)]
+    def stepped(step):
+        def run(self, parts):
+            return [logits + table[part.ids] for part, logits in zip(parts, step(self, parts), strict=True)]
 
-    monkeypatch.setattr(Decoder, "step", stepped)
+        return run
+
+    change_step(monkeypatch, stepped)

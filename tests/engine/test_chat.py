@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.engine.conftest import Bench, play, update
+from tests.support.decoders import change_step
 from tests.support.tiny_models import END, TinyWeights, write_weights
 from undersong.engine.chat import asked_to_rewrite
 from undersong.engine.loading import Loaded, load
-from undersong.model.decoding.decoder import Decoder
 from undersong.model.tokens import decode, encode
 from undersong.wire import Splice, WriteRequest
 
@@ -103,17 +103,19 @@ def test_an_answer_ends_where_the_model_ends_it_and_is_read_again_in_the_draft(i
     answer = [*encode(instructed.model.tokenizer, "He saw her").ids, end]
     draft = bench.draft(*PARAGRAPHS)
     asking = bench.writer._places.find(draft.outline, request()).asking or []
-    step = Decoder.step
 
-    def answering(self, parts):
-        (part,) = parts
-        at = part.rows.length + 1 - len(asking)
-        (logits,) = step(self, parts)
-        if 0 <= at < len(answer):
-            logits[:, answer[at]] += 1000.0
-        return [logits]
+    def answering(step):
+        def run(self, parts):
+            (part,) = parts
+            at = part.rows.length + 1 - len(asking)
+            (logits,) = step(self, parts)
+            if 0 <= at < len(answer):
+                logits[:, answer[at]] += 1000.0
+            return [logits]
 
-    monkeypatch.setattr(Decoder, "step", answering)
+        return run
+
+    change_step(monkeypatch, answering)
     results = play(bench.writer.write(draft.outline, request()))
     assert [result.text for result in results] == ["He saw her"] * 2
     assert {result.receipt.tokens for result in results} == {len(answer) - 1}

@@ -8,9 +8,9 @@ import pytest
 
 from tests.engine.conftest import play
 from tests.engine.test_writing import PARAGRAPHS, request
+from tests.support.decoders import change_step
 from undersong.engine.scheduler import Rank, Scheduler
 from undersong.errors import Cancelled
-from undersong.model.decoding.decoder import Decoder
 from undersong.wire import Dial
 
 REQUESTS = [
@@ -24,13 +24,15 @@ REQUESTS = [
 def passes(monkeypatch) -> list[int]:
     """How many requests had a part in each pass of the decoder."""
     seen: list[int] = []
-    step = Decoder.step
 
-    def counted(self, parts):
-        seen.append(len(parts))
-        return step(self, parts)
+    def counted(step):
+        def run(self, parts):
+            seen.append(len(parts))
+            return step(self, parts)
 
-    monkeypatch.setattr(Decoder, "step", counted)
+        return run
+
+    change_step(monkeypatch, counted)
     return seen
 
 

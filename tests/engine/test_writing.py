@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from tests.engine.conftest import Bench, play, update
+from tests.support.decoders import change_step
 from undersong.engine.choosing import Qualities, score
 from undersong.engine.scheduler import Rank, Scheduler
 from undersong.engine.steering import interventions, turned
 from undersong.errors import BadInput, BadStrength, BadText, Cancelled, UnknownFeature
-from undersong.model.decoding.decoder import Decoder
 from undersong.wire import Dial, Dose, Splice, WriteChunk, WriteRequest
 
 PARAGRAPHS = ("The sea was grey. She looked at it.", "He said nothing. The rain had stopped by then.", "It was late.")
@@ -312,13 +312,14 @@ async def test_a_cancelled_suggestion_runs_the_model_no_more_after_the_step_it_w
         if len(passes) == at:
             ticket.cancel()
 
-    step = Decoder.step
+    def counted(step):
+        def run(*arguments):
+            count()
+            return step(*arguments)
 
-    def counted(*arguments):
-        count()
-        return step(*arguments)
+        return run
 
-    monkeypatch.setattr(Decoder, "step", counted)
+    change_step(monkeypatch, counted)
     handle = bench.loaded.model.body.register_forward_hook(count)
     try:
         ticket = scheduler.submit(bench.writer.write(draft.outline, request(max_tokens=60)), Rank.WRITE)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -16,11 +18,16 @@ from tests.model.text import some_ids
 from tests.support.tiny_models import tiny_tokenizer
 from undersong.hook_points import HookPoint
 from undersong.model import decoding
-from undersong.model.decoding.decoder import Decoder
+from undersong.model.decoding import native
+from undersong.model.decoding.plain import PlainDecoder
 from undersong.model.interventions import Intervention, Steering
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel, describe
 from undersong.model.steps import DecoderSteps, NetworkSteps, Steps, after_window, alone
+
+native.load()
+
+from undersong.model.decoding.native.decoder import NativeDecoder, native_decoder  # noqa: E402
 
 Same = Callable[[Any, Any], None]
 
@@ -75,12 +82,35 @@ WRITTEN_DOWN = ("llama", "gpt2", "gpt-neox", "gemma2", "qwen2")
 MODELS: dict[str, Callable[[], LanguageModel]] = {name: lambda name=name: tiny(name) for name in WRITTEN_DOWN} | {
     name: lambda name=name: variant(name) for name in VARIANTS
 }
+KINDS = ("torch", "kernels and torch", "kernels")
+
+
+@cache
+def by(kind: str, name: str) -> LanguageModel:
+    """A model of MODELS that a decoder of that kind decodes. The kernels compute products with float16 weights only."""
+    network = copy.deepcopy(MODELS[name]().network)
+    model = describe(network.half().float() if kind == "kernels" else network, tiny_tokenizer(), name)
+    plan = decoding.FAMILIES[network.config.model_type](model)
+    assert plan is not None
+    model._decoders.append(PlainDecoder(plan) if kind == "torch" else native_decoder(plan))
+    assert model.decoder is not None and model.decoder.is_light == (kind == "kernels")
+    return model
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture(params=MODELS)
-def decoded(request: pytest.FixtureRequest) -> LanguageModel:
-    """Each model that a decoder is written down for."""
-    return MODELS[request.param]()
+def decoded(request: pytest.FixtureRequest, kind: str) -> LanguageModel:
+    """Each model that a decoder is written down for, by each kind of decoder."""
+    return by(kind, request.param)
+
+
+@pytest.fixture
+def llama(kind: str) -> LanguageModel:
+    return by(kind, "llama")
 
 
 def window_of(model: LanguageModel, n: int) -> WindowCache:
@@ -136,10 +166,29 @@ def test_a_decoder_that_differs_from_its_network_is_not_used(
     model = describe(tiny("llama").network, tiny_tokenizer(), "llama")
     right = decoding.FAMILIES["llama"](model)
     assert right is not None
-    wrong = Decoder(right.embed, right.rotation, right.blocks[:-1], right.logits)
+    wrong = replace(right, scale=2 * right.scale)
     monkeypatch.setitem(decoding.FAMILIES, "llama", lambda _model: wrong)
     assert model.decoder is None
-    assert "differs" in caplog.text
+    assert [record.message.split()[2] for record in caplog.records] == ["NativeDecoder", "PlainDecoder"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"dtype": torch.bfloat16}, None),
+        ({"hidden_act": "quick_gelu"}, None),
+        ({"hidden_act": "gelu"}, False),
+        ({"hidden_act": "relu"}, False),
+        ({"rms_norm_eps": 1e-3}, False),
+    ],
+)
+def test_kernels_compute_what_they_have_the_functions_for(change: dict[str, Any], expected: bool | None) -> None:
+    """Of a network that they do not compute torch does; `expected`: whether they multiply, too."""
+    config = LlamaConfig(**{**SIZES, **change})
+    network = AutoModelForCausalLM.from_config(config, dtype=change.get("dtype", torch.float32)).eval()
+    model = describe(network, tiny_tokenizer(), "changed")
+    assert isinstance(model.decoder, PlainDecoder if expected is None else NativeDecoder)
+    assert model.decoder.is_light is bool(expected)
 
 
 def test_rows_longer_than_their_room_keep_what_they_have(llama: LanguageModel, same: Same) -> None:
@@ -169,7 +218,12 @@ def test_no_more_is_taken_back_than_was_fed(llama: LanguageModel) -> None:
 
 @given(st.lists(st.sampled_from(["feed", "take back"]), max_size=20), st.integers(1, 3), st.integers(0, 20))
 def test_any_feeding_and_taking_back_leaves_what_stands(doings: list[str], rows: int, n: int) -> None:
-    fast, _ = both(tiny("gemma2"), n, rows)
+    for kind in KINDS:
+        fed_and_taken_back(by(kind, "gemma2"), doings, rows, n)
+
+
+def fed_and_taken_back(model: LanguageModel, doings: list[str], rows: int, n: int) -> None:
+    fast, _ = both(model, n, rows)
     standing: list[list[int]] = []
     for number, doing in enumerate(doings):
         if doing == "feed":
@@ -178,7 +232,7 @@ def test_any_feeding_and_taking_back_leaves_what_stands(doings: list[str], rows:
         elif standing:
             standing.pop()
             fast.take_back()
-    again, _ = both(tiny("gemma2"), n, rows)
+    again, _ = both(model, n, rows)
     for ids in standing:
         logits_of(again, ids)
     torch.testing.assert_close(logits_of(fast, [7] * rows), logits_of(again, [7] * rows), atol=1e-5, rtol=1e-5)
@@ -231,9 +285,9 @@ def test_a_decoder_is_steered_as_hooks_steer_the_network(decoded: LanguageModel,
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma2"])
-def test_between_attention_and_mlp_too(architecture: str, same: Same) -> None:
+def test_between_attention_and_mlp_too(architecture: str, kind: str, same: Same) -> None:
     middle = [Intervention(HookPoint(1, "resid_mid"), "floor", DIRECTIONS, TARGETS, reads)]
-    fast, slow = both(tiny(architecture), 20, 3, middle)
+    fast, slow = both(by(kind, architecture), 20, 3, middle)
     for ids in fed(3, 8):
         same(logits_of(fast, ids), logits_of(slow, ids))
 
@@ -268,8 +322,8 @@ def test_what_reads_inside_a_block_is_left_to_the_network(llama: LanguageModel) 
 @settings(max_examples=30, deadline=None)
 def test_requests_of_any_kind_in_one_pass_get_what_each_gets_alone(requests: list[tuple[int, int, str | None]]) -> None:
     """However long what stands before them is, however many rows they have and whatever steers them."""
-    for architecture in ("gemma2", "gpt2", "gpt-neox"):
-        model = tiny(architecture)
+    for kind, architecture in (("torch", "gemma2"), ("kernels and torch", "gpt2"), ("kernels", "gpt-neox")):
+        model = by(kind, architecture)
         steered = [(n, 3 if case else rows, STEERED[case]() if case else []) for n, rows, case in requests]
         together = [both(model, *each)[0] for each in steered]
         apart = [both(model, *each)[0] for each in steered]

@@ -55,6 +55,7 @@ class Engine:
         self._change = asyncio.Event()
         self._last_seen = asyncio.get_running_loop().time()
         self._loading: asyncio.Task[None] | None = None
+        self._compiling: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to load. Answers are EngineLoading until that is done."""
@@ -62,8 +63,9 @@ class Engine:
         self._loading = asyncio.create_task(self._load())
 
     async def close(self) -> None:
-        if self._loading is not None:
-            self._loading.cancel()
+        for task in (self._loading, self._compiling):
+            if task is not None:
+                task.cancel()
         # Nobody waits for a torch that is being imported: see host.py.
         await asyncio.to_thread(self.scheduler.close, wait=not self.loading)
 
@@ -148,6 +150,9 @@ class Engine:
                     warnings=parts.loaded.warnings,
                 )
             )
+            from undersong.engine.compiling import compile_kernels
+
+            self._compiling = asyncio.create_task(compile_kernels(parts, self.scheduler))
 
     def _load_steps(self) -> Generator[tuple[str, float], None, Parts]:
         # What is imported and loaded stays: to look for garbage among it, again and again, takes a second.

@@ -19,7 +19,6 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from undersong.errors import BadText
 from undersong.hook_points import HookPoint
 from undersong.model.blocks import skipped
-from undersong.model.decoding.rows import Rows
 from undersong.model.fork import ForkedLayer, growing_cache
 from undersong.model.language_model import LanguageModel
 
@@ -151,17 +150,18 @@ class WindowCache:
         return growing_cache([ForkedLayer.of(layer, n, rows) for layer in (*self._lower, *self._upper)])
 
     @torch.inference_mode()
-    def rows(self, n: int, count: int) -> Rows:
-        """The same, to be decoded after: the first `n` tokens are shared by all rows, and never copied."""
+    def held(self, n: int) -> list[tuple[Tensor, Tensor]]:
+        """Of each block the keys and values [1, n_kv_heads, n or more, d_head] of the first `n` tokens, none if n is 0:
+        what decoding goes on from, and never writes into."""
         if not 0 <= n <= self.length:
-            raise ValueError(f"rows: expected 0 to {self.length} tokens, found {n}")
+            raise ValueError(f"held: expected 0 to {self.length} tokens, found {n}")
         self.complete(n)
-        held: list[tuple[Tensor, Tensor]] = []
+        found: list[tuple[Tensor, Tensor]] = []
         if n > 0:
             for layer in (*self._lower, *self._upper):
                 assert layer.keys is not None and layer.values is not None
-                held.append((layer.keys, layer.values))
-        return Rows(held, n, count)
+                found.append((layer.keys, layer.values))
+        return found
 
     @torch.inference_mode()
     def branch(self, n: int) -> WindowCache:

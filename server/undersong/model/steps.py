@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
-from undersong.model.decoding.decoder import Decoder, Part
-from undersong.model.decoding.rows import Rows
+from undersong.model.decoding.decoder import Decoder, Part, Rows
 from undersong.model.interventions import Steering
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
@@ -89,7 +88,7 @@ def after_window(model: LanguageModel, window: WindowCache, n: int, rows: int) -
         decoder = model.decoder
         if decoder is None or not steering.in_stream:
             return NetworkSteps(model, window.fork(n, rows), steering)
-        return DecoderSteps(model, decoder, window.rows(n, rows), steering)
+        return DecoderSteps(model, decoder, decoder.rows(window.held(n), n, rows), steering)
 
     return begin
 

@@ -7,58 +7,65 @@ logits. Where it is not, or nothing is written down, the network itself decodes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
+from torch import Tensor
 
-from undersong.model.decoding import gpt2, neox, rotary
+from undersong.model.decoding import gpt2, native, neox, rotary
 from undersong.model.decoding.decoder import Decoder, Part
-from undersong.model.decoding.rows import Rows
+from undersong.model.decoding.plain import PlainDecoder
+from undersong.model.decoding.plan import Plan
 from undersong.model.interventions import Steering
 from undersong.model.language_model import LanguageModel
 
 logger = logging.getLogger(__name__)
 
-# `model_type` of a configuration -> what builds its decoder. A new family is a file and its lines here.
-FAMILIES: dict[str, Callable[[LanguageModel], Decoder | None]] = {
-    "llama": rotary.build,
-    "mistral": rotary.build,
-    "qwen2": rotary.build,
-    "qwen3": rotary.build,
-    "gemma": rotary.build,
-    "gemma2": rotary.build,
-    "gpt2": gpt2.build,
-    "gpt_neox": neox.build,
+# `model_type` of a configuration -> what states its plan. A new family is a file and its lines here.
+FAMILIES: dict[str, Callable[[LanguageModel], Plan | None]] = {
+    "llama": rotary.plan,
+    "mistral": rotary.plan,
+    "qwen2": rotary.plan,
+    "qwen3": rotary.plan,
+    "gemma": rotary.plan,
+    "gemma2": rotary.plan,
+    "gpt2": gpt2.plan,
+    "gpt_neox": neox.plan,
 }
 
-_LIGHT = 64 << 20
-"""Bytes of weights."""
 _PROBE = (1, 2, 3, 4, 5)
 _PROBE_PREFIX = 3
 
 
-def find_decoder(model: LanguageModel) -> Decoder | None:
-    """The decoder of `model`, proved; None where there is none."""
+def has_kernels(model: LanguageModel) -> bool:
+    """Whether compiled kernels may decode it (native/), once they are loaded."""
     config: Any = model.network.config
-    build = FAMILIES.get(config.model_type)
-    decoder = None if build is None else build(model)
-    if decoder is None:
-        return None
-    if not _proved(model, decoder):
-        logger.warning("%s decodes by its own forward: the %s decoder differs from it", model.name, config.model_type)
-        return None
-    return replace(decoder, is_light=_is_light(model))
+    on_cpu = model.device.type == "cpu" and model.dtype == torch.float32
+    return on_cpu and config.model_type in FAMILIES and native.is_installed()
 
 
-def _is_light(model: LanguageModel) -> bool:
-    """Whether what several threads could share is little beside waking them: packed weights one thread multiplies by
-    (packing.py), and embeddings are looked up."""
-    linear = (module for module in model.network.modules() if isinstance(module, nn.Linear | Conv1D))
-    return model.device.type == "cpu" and sum(module.weight.nbytes for module in linear) <= _LIGHT
+def find_decoder(model: LanguageModel) -> Decoder | None:
+    """The fastest decoder of `model` that is proved; None where there is none."""
+    config: Any = model.network.config
+    state = FAMILIES.get(config.model_type)
+    plan = None if state is None else state(model)
+    if plan is None:
+        return None
+    for decoder in _decoders(plan):
+        if _proved(model, decoder):
+            return decoder
+        logger.warning("%s: a %s for %s differs from it", model.name, type(decoder).__name__, config.model_type)
+    return None
+
+
+def _decoders(plan: Plan) -> Iterator[Decoder]:
+    if native.is_loaded():
+        from undersong.model.decoding.native.decoder import native_decoder
+
+        if (found := native_decoder(plan)) is not None:
+            yield found
+    yield PlainDecoder(plan)
 
 
 def _proved(model: LanguageModel, decoder: Decoder) -> bool:
@@ -69,7 +76,7 @@ def _proved(model: LanguageModel, decoder: Decoder) -> bool:
     cache: Any = DynamicCache()
     expected = model.logits(model.tensor([ids]), cache)[0, _PROBE_PREFIX:]
     held = [(layer.keys[:, :, :_PROBE_PREFIX], layer.values[:, :, :_PROBE_PREFIX]) for layer in cache.layers]
-    rows = Rows(held, _PROBE_PREFIX, 2)
+    rows = decoder.rows(held, _PROBE_PREFIX, 2)
     none = Steering(model, ())
     fed = (model.tensor([[token] * 2])[0] for token in ids[_PROBE_PREFIX:])
     found = [logits for token in fed for logits in decoder.step([Part(token, rows, none)])]

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from undersong.model.decoding.decoder import Held
+
 # New tokens that are made room for at a time.
 _ROOM = 64
 
-Held = tuple[Tensor, Tensor]
 
-
-class Rows:
+class SharedRows:
     """What the blocks hold for `count` rows after a prefix that all of them share.
 
     `prefix`: of each block the keys and values [1, n_kv_heads, n or more, d_head]. They are never written into, and

@@ -1,0 +1,187 @@
+"""Decoding in float32 on the CPU by compiled kernels.
+
+A light model is computed by them whole, on one thread: its weights are copied in float16, which must hold them. Of any
+other the kernels compute what stands between the products, and torch those, which all its threads share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from undersong.hook_points import HookPoint
+from undersong.model.decoding.decoder import Held, Part
+from undersong.model.decoding.native import kernels
+from undersong.model.decoding.native import tables as t
+from undersong.model.decoding.native.rows import NativeRows
+from undersong.model.decoding.plain import embedded
+from undersong.model.decoding.plan import Plan
+from undersong.model.decoding.rotations import Rotations
+from undersong.packed import is_exact
+
+# numba makes of a function what type checkers cannot follow.
+_run: Any = kernels.run
+
+_LIGHT = 64 << 20
+"""Bytes of weights in float32."""
+_MIDDLE = 5
+"""Pieces of a block before the stream between attention and MLP."""
+
+
+def native_decoder(plan: Plan) -> NativeDecoder | None:
+    """None where the kernels do not compute this plan: another device or type, another activation."""
+    if plan.tokens.device.type != "cpu" or plan.tokens.dtype != torch.float32:
+        return None
+    is_light = _is_light(plan) and all(is_exact(t.parts_of(module)[0]) for module in _modules(plan))
+    found = t.tables(plan, multiplies=is_light)
+    return None if found is None else NativeDecoder(plan, found, is_light)
+
+
+class NativeDecoder:
+    def __init__(self, plan: Plan, tables: t.Tables, is_light: bool) -> None:
+        self.is_light = is_light
+        self.nbytes = tables.nbytes
+        self._plan, self._tables = plan, tables
+        self._rotations = None if plan.rotary is None else Rotations(plan.rotary, plan.tokens)
+        self._turning = 0 if self._rotations is None else self._rotations[0][0].shape[0]
+        self._buffers = lru_cache(maxsize=8)(lambda rows: _Buffers(plan, rows, self._turning))
+        self._scores = np.empty(0, np.float32)
+
+    def rows(self, prefix: Sequence[Held], n: int, count: int) -> NativeRows:
+        plan = self._plan
+        return NativeRows(prefix, n, count, len(plan.blocks), plan.n_kv_heads, plan.d_head)
+
+    @torch.inference_mode()
+    def step(self, parts: Sequence[Part]) -> list[Tensor]:
+        count = sum(part.rows.count for part in parts)
+        lines, bounds = np.empty((count, t.ROW), np.int64), [0]
+        buffers = self._buffers(count)
+        for part in parts:
+            rows = cast(NativeRows, part.rows)
+            first, last = bounds[-1], bounds[-1] + rows.count
+            bounds.append(last)
+            buffers.hidden[first:last] = embedded(self._plan, part)
+            lines[first:last] = rows.lines()
+            if self._rotations is not None:
+                buffers.cosines[first:last], buffers.sines[first:last] = self._rotations[rows.length]
+        longest = max(part.rows.length for part in parts) + 1
+        if len(self._scores) < longest:
+            self._scores = np.empty(longest + 1024, np.float32)
+        self._through_blocks(_Pass(self, buffers, lines), parts, bounds)
+        for part in parts:
+            cast(NativeRows, part.rows).grow()
+        logits = self._logits(buffers, count)
+        return [logits[first:last] for first, last in pairwise(bounds)]
+
+    def _through_blocks(self, through: _Pass, parts: Sequence[Part], bounds: Sequence[int]) -> None:
+        n = len(self._plan.blocks)
+
+        def steer(layer: int, site: Any) -> None:
+            point, hidden = HookPoint(layer, site), through.buffers.hidden
+            for part, (first, last) in zip(parts, pairwise(bounds), strict=True):
+                # A copy: what is read here is kept until it is needed at another place.
+                hidden[first:last] = part.steering.passes(point, hidden[first:last, None].clone())[:, 0]
+
+        for layer in [layer for layer in range(n) if any(part.steering.acts_in(layer) for part in parts)]:
+            through.upto(kernels.PIECES * layer)
+            steer(layer, "resid_pre")
+            if not self._plan.side_by_side:
+                through.upto(kernels.PIECES * layer + _MIDDLE)
+                steer(layer, "resid_mid")
+            through.upto(kernels.PIECES * (layer + 1))
+            steer(layer, "resid_post")
+        through.upto(kernels.PIECES * n)
+
+    def _logits(self, buffers: _Buffers, count: int) -> Tensor:
+        plan, tables = self._plan, self._tables
+        logits = torch.empty((count, t.shape_of(plan.head)[0]) if self.is_light else (0, 0))
+        kernels.finish(
+            tables.dims, tables.reals, tables.small, buffers.arrays["hidden"], buffers.arrays["normal"], logits.numpy(),
+            self.is_light,
+        )  # fmt: skip
+        if not self.is_light:
+            logits = _called(plan.head)(buffers.normal)
+        return logits if plan.cap is None else torch.tanh(logits / plan.cap) * plan.cap
+
+
+class _Buffers:
+    """What stands between the pieces, for a number of rows: the same memory as tensors and as arrays."""
+
+    def __init__(self, plan: Plan, rows: int, turning: int) -> None:
+        d, inner = plan.tokens.shape[1], plan.d_mlp * len(plan.blocks[0].up)
+        projected = (plan.n_heads + 2 * plan.n_kv_heads) * plan.d_head
+
+        def made(width: int) -> Tensor:
+            return torch.empty((rows, width))
+
+        self.cosines, self.sines = made(turning), made(turning)
+        self.hidden, self.normal, self.second = made(d), made(d), made(d)
+        self.projected, self.found = made(projected), made(plan.n_heads * plan.d_head)
+        self.inner, self.acted = made(inner), made(plan.d_mlp)
+        self.arrays = {name: value.numpy() for name, value in vars(self).items()}
+
+
+class _Pass:
+    """One step's way through the blocks."""
+
+    def __init__(self, decoder: NativeDecoder, buffers: _Buffers, lines: t.Ints) -> None:
+        self.buffers = buffers
+        self._at = 0
+        self._is_light = decoder.is_light
+        self._blocks = decoder._plan.blocks
+        tables = decoder._tables
+        self._given: tuple[Any, ...] = (
+            tables.dims, tables.reals, tables.small, tables.blocks, lines, *buffers.arrays.values(), decoder._scores,
+        )  # fmt: skip
+
+    def upto(self, piece: int) -> None:
+        """All pieces before that one that were not computed yet."""
+        if self._is_light and piece > self._at:
+            _run(*self._given, self._at, piece, True)
+        elif not self._is_light:
+            for number in range(self._at, piece):
+                self._computed(*divmod(number, kernels.PIECES))
+        self._at = max(piece, self._at)
+
+    def _computed(self, layer: int, piece: int) -> None:
+        block, buffers = self._blocks[layer], self.buffers
+        match piece:
+            case 1:
+                _products(block.project, buffers.normal, buffers.projected)
+            case 3:
+                _products((block.out,), buffers.found, buffers.normal)
+            case 6:
+                _products(block.up, buffers.second, buffers.inner)
+            case 8:
+                _products((block.down,), buffers.acted, buffers.normal)
+            case _:
+                number = kernels.PIECES * layer + piece
+                _run(*self._given, number, number + 1, False)
+
+
+def _products(modules: Sequence[nn.Module], x: Tensor, out: Tensor) -> None:
+    """What each gives, side by side in `out`."""
+    first = 0
+    for module in modules:
+        found = _called(module)(x)
+        out[:, first : first + found.shape[1]] = found
+        first += found.shape[1]
+
+
+def _called(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    # Without what torch does around a module's forward.
+    return cast(Any, module).forward
+
+
+def _modules(plan: Plan) -> list[nn.Module]:
+    return [plan.head, *(each for block in plan.blocks for each in (*block.project, block.out, *block.up, block.down))]
+
+
+def _is_light(plan: Plan) -> bool:
+    return sum(4 * d_out * d_in for d_out, d_in in map(t.shape_of, _modules(plan))) <= _LIGHT
