@@ -51,10 +51,10 @@ def find_decoder(model: LanguageModel) -> Decoder | None:
     if not _proved(model, decoder):
         logger.warning("%s decodes by its own forward: the %s decoder differs from it", model.name, config.model_type)
         return None
-    return replace(decoder, is_light=_is_light(model))
+    return replace(decoder, is_light=is_light(model))
 
 
-def _is_light(model: LanguageModel) -> bool:
+def is_light(model: LanguageModel) -> bool:
     """Whether what several threads could share is little beside waking them: packed weights one thread multiplies by
     (packing.py), and embeddings are looked up."""
     linear = (module for module in model.network.modules() if isinstance(module, nn.Linear | Conv1D))
