@@ -14,7 +14,7 @@ VSCODE := editor-clients/vscode
 NPM = $(if $(wildcard $(EDITORS)/bin/npm),$(abspath $(EDITORS)/bin/npm),npm)
 NPX = $(NPM) exec --yes --
 
-.PHONY: setup demo test editors vsix screenshots check check-neovim format bench bench-startup bench-editors bench-steering bench-peers bench-decoding bench-keystroke bench-reading bench-calibration bench-rewrites bench-voices bench-tracing readme weights weights-check weights-check-short card peers
+.PHONY: setup demo test editors vsix screenshots check check-neovim format bench bench-startup bench-threads bench-editors bench-steering bench-peers bench-decoding bench-keystroke bench-reading bench-calibration bench-rewrites bench-voices bench-tracing readme weights weights-check weights-check-short card peers
 
 setup: $(STAMP)
 
@@ -27,8 +27,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/undersong demo
 
+# Two workers at most, of one thread each. Real editors are tested alone: how they are driven depends on time.
 test: setup
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 2 --ignore tests/editors
+	$(BIN)/pytest tests/editors
 
 # Formats, training and figures against the libraries that they come from, in an environment of their own (Python 3.11).
 peers:
@@ -82,6 +84,9 @@ bench: setup
 
 bench-startup: setup
 	$(BIN)/python benchmarks/startup.py
+
+bench-threads: setup
+	$(BIN)/python benchmarks/threads.py
 
 bench-editors: setup
 	$(BIN)/python benchmarks/editors/measure.py

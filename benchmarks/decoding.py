@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -66,7 +67,12 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tokens", type=int, default=None, help="new ones a row; none: as the model's shape says")
     parser.add_argument("--threads", type=int, default=2, help="of each peer")
-    parser.add_argument("--wait", choices=("PASSIVE", "ACTIVE"), default="PASSIVE", help="OMP_WAIT_POLICY of all")
+    parser.add_argument(
+        "--wait",
+        choices=("PASSIVE", "ACTIVE"),
+        default=None,
+        help="OMP_WAIT_POLICY of all; none: as it is",
+    )
     parser.add_argument(
         "--memory", type=float, default=None, help="GB for a group of peers; none: 9/10 of what is free"
     )
@@ -102,7 +108,8 @@ def measured(name: str, told: Path, arguments: argparse.Namespace) -> dict[str, 
         "machine": machine(),
         "settings": {
             "prompt": PROMPT, "tokens": tokens, "rounds": arguments.rounds, "threads": arguments.threads,
-            "wait": arguments.wait, "layer": job.layer, "groups": [list(group) for group in times],
+            "wait": arguments.wait or os.environ.get("OMP_WAIT_POLICY"), "layer": job.layer,
+            "groups": [list(group) for group in times],
         },
         "weights": job.weight_count,
         "cores_busy_elsewhere": speeds["elsewhere"],

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from benchmarks.capturing import Capturing
 from benchmarks.drafts import draft

@@ -37,18 +37,18 @@ class Case:
 class Process:
     """Sleeps while it is not asked. Unable where it does not start or cannot do what is asked.
 
-    `log` keeps its stderr. `wait`: OMP_WAIT_POLICY.
+    `log` keeps its stderr. `wait`: OMP_WAIT_POLICY; None: as this process has it.
     """
 
-    def __init__(self, case: Case, job: Path, log: Path, wait: str) -> None:
+    def __init__(self, case: Case, job: Path, log: Path, wait: str | None = None) -> None:
         self.case, self._log = case, log
         paths = [str(ROOT / "server"), str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            "OMP_WAIT_POLICY": wait,
             "OMP_NUM_THREADS": str(Job.read(job).threads),
             "HF_HUB_OFFLINE": "1",
+            **({} if wait is None else {"OMP_WAIT_POLICY": wait}),
             **PEERS[case.peer].environment,
         }
         command = [sys.executable, "-m", "benchmarks.decoding_peers.worker", str(job), case.peer, case.precision]

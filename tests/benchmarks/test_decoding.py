@@ -117,7 +117,7 @@ def test_transformers_with_a_hook_writes_what_we_write(folder):
 def test_a_peer_in_its_own_process(tmp_path):
     folder = write_model(tmp_path / "model", "llama")
     job_of(folder).write(tmp_path / "job.json")
-    with Process(Case(OURS, "float32"), tmp_path / "job.json", tmp_path / "log", "PASSIVE") as process:
+    with Process(Case(OURS, "float32"), tmp_path / "job.json", tmp_path / "log") as process:
         assert process.ready["version"]
         reply = process.ask(1, 4, True)
         assert reply["ids"] == Model(job_of(folder), "float32").write(1, 4, True).ids and reply["seconds"] > 0
@@ -126,7 +126,7 @@ def test_a_peer_in_its_own_process(tmp_path):
         assert process.ask(1, 4, True)["ids"] == reply["ids"]
     replace(job_of(folder), folder=str(tmp_path / "none")).write(tmp_path / "job.json")
     with pytest.raises(Unable, match="there is no folder"):
-        Process(Case(OURS, "float32"), tmp_path / "job.json", tmp_path / "log", "PASSIVE")
+        Process(Case(OURS, "float32"), tmp_path / "job.json", tmp_path / "log")
 
 
 def test_rows_of_an_embedding_are_not_read(folder, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.pipes import FAKE_ENGINE, NO_ENGINE, ROOT, Server
+from tests.e2e.pipes import FAKE_ENGINE, NO_ENGINE, ROOT, SECONDS, Server
 from undersong import __version__
 
 
@@ -168,7 +168,7 @@ def test_a_client_that_does_not_read_cannot_hold_the_server() -> None:
             # Each answer is some hundred bytes; nobody reads them.
             server.send({"jsonrpc": "2.0", "id": number + 100, "method": "no/such/method/" + "x" * 60})
         server.notify("exit")
-        assert server.process.wait(10) == 1
+        assert server.process.wait(SECONDS) == 1
 
 
 def test_a_client_that_closes_its_end_ends_the_process() -> None:
@@ -181,7 +181,7 @@ def test_a_client_that_closes_its_end_ends_the_process() -> None:
             except BrokenPipeError:
                 break
             time.sleep(0.1)
-        assert server.process.wait(10) == 1
+        assert server.process.wait(SECONDS) == 1
 
 
 def test_the_log_holds_no_text(tmp_path: Path) -> None:

@@ -154,6 +154,15 @@ async def test_a_cancelled_waiter_cancels_the_work(scheduler):
     assert await scheduler.submit(steps([], "n", 1), Rank.READ).result() == "n done"
 
 
+async def test_what_comes_before_a_step_comes_before_each_on_the_device_thread():
+    log: list[str] = []
+    made = Scheduler(before=lambda: log.append(threading.current_thread().name))
+    made.start()
+    assert await made.submit(steps(log, "s", 2), Rank.READ).result() == "s done"
+    made.close()
+    assert log == ["device", "s0", "device", "s1", "device"]
+
+
 async def test_a_closed_scheduler_refuses():
     made = Scheduler()
     made.start()

@@ -12,7 +12,8 @@ from torch import Tensor
 from tests.model.text import some_ids
 from undersong.errors import WeightsFormat
 from undersong.hook_points import HookPoint
-from undersong.model.interventions import Intervention, Operation, Steering, solve, steering
+from undersong.model.deltas import solve
+from undersong.model.interventions import Intervention, Operation, Steering, steering
 from undersong.model.language_model import LanguageModel
 
 Same = Callable[[Any, Any], None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import os
 
 from undersong.cli.attaching import add_engine_arguments
 from undersong.errors import EngineUnavailable
@@ -33,9 +32,6 @@ def _megabytes(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     from undersong.client.endpoint import EngineChoice
 
-    # Read when torch is loaded. Threads that spin at each barrier wait a whole time slice for one that lost its core to
-    # another program: with one of two cores busy, everything took 25 times as long (docs/decisions/0005).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # What is imported stays. The engine collects again when it is loaded.
     gc.disable()
     from undersong.engine.importing import missing

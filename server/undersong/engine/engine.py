@@ -45,7 +45,7 @@ class Engine:
         """`prepare`: called on the device thread when all is loaded, before requests are answered."""
         self.choice = choice
         self._prepare = prepare
-        self.scheduler = Scheduler(_translated)
+        self.scheduler = Scheduler(_translated, self._before_step)
         self._doses_path = doses_path or cache_folder() / "doses.sqlite"
         self._parts: Parts | None = None
         self._failure: UndersongError | None = None
@@ -120,6 +120,10 @@ class Engine:
     def change(self) -> asyncio.Event:
         """Set at the next change of health; ask for it before reading the health."""
         return self._change
+
+    def _before_step(self) -> None:
+        if self._parts is not None:
+            self._parts.threads.keep()
 
     async def _load(self) -> None:
         try:

@@ -27,6 +27,8 @@ with lean():
     from undersong.engine.tracing import Tracer
     from undersong.engine.windows import Limits
     from undersong.engine.writing import Writer
+    from undersong.model.decoding import is_light
+    from undersong.model.threads import Threads
 
 logger = logging.getLogger(__name__)
 
@@ -45,17 +47,20 @@ class Parts:
     drafts: Drafts
     finder: Finder
     tracer: Tracer
+    threads: Threads
 
 
 def made(choice: EngineChoice, doses_path: Path) -> Generator[tuple[str, float], None, Parts]:
     """Steps: what is being done and the share done, 0 to 1; returns the parts. Raises as `load`."""
     torch.set_grad_enabled(False)
     said: list[tuple[str, float]] = []
+    threads = Threads(torch.get_num_threads())
     loaded: Loaded | None = None
     steps = load(choice.model, choice.saes, choice.device, lambda *what: said.append(what), choice.adapter)
     with lean():
         for step in steps:
             loaded = step
+            threads.keep()
             while said:
                 yield said.pop(0)
     assert loaded is not None
@@ -77,7 +82,9 @@ def made(choice: EngineChoice, doses_path: Path) -> Generator[tuple[str, float],
     outliner = Outliner(passages, limits, loaded.fingerprint.encode())
     tracer = Tracer(loaded, reader, passages, writer, memory)
     finder = Finder(loaded, scores, memory)
-    return Parts(loaded, memory, reader, writer, Drafts(outliner), finder, tracer)
+    if is_light(loaded.model):
+        threads = Threads(1)
+    return Parts(loaded, memory, reader, writer, Drafts(outliner), finder, tracer, threads)
 
 
 def _memory(choice: EngineChoice, loaded: Loaded, limits: Limits) -> Memory:

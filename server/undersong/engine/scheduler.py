@@ -120,12 +120,17 @@ class Agenda:
 
 
 class Scheduler:
-    """Runs an agenda on one thread. `translate` turns foreign exceptions (out of memory) into ours."""
+    """Runs an agenda on one thread. `translate` turns foreign exceptions (out of memory) into ours; `before` is called
+    before each step, on that thread, and raises nothing."""
 
-    def __init__(self, translate: Callable[[BaseException], UndersongError | None] = lambda error: None) -> None:
+    def __init__(
+        self,
+        translate: Callable[[BaseException], UndersongError | None] = lambda error: None,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
         self._agenda = Agenda()
         self._condition = threading.Condition()
-        self._translate = translate
+        self._translate, self._before = translate, before
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
 
@@ -176,6 +181,7 @@ class Scheduler:
             job.steps.close()
             job.fail(job.stopped)
             return False
+        self._before()
         try:
             if job.wants is not None:
                 job.wants.run([other.wants for other in beside if other.wants is not None])

@@ -3,7 +3,7 @@
 Strength s > 0 of a feature asks for s times the activation of its calibrated dose; s < 0 ablates it to that share.
 A passage-level feature is a direction of mean residuals: what it reads on a single token means nothing. Whatever is
 asked, s doses are added along it: below 0 they push the text away (docs/decisions/0007-less-of-a-passage-feature.md).
-Dials of all SAEs that write to one place are solved jointly (model/interventions.py).
+Dials of all SAEs that write to one place are solved jointly (model/deltas.py).
 What is added lies along the dictionary's steering direction where it has one; what is ablated is what the SAE reads,
 along the decoder's row. A feature that is known to read and not to steer is not raised at all.
 A dial may be turned only where something holds (wire.Dial.when, conditions.py).

@@ -61,7 +61,8 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def open_model(arguments: argparse.Namespace) -> LanguageModel:
-    # Threads that spin wait a whole time slice for a core (docs/decisions/0005).
+    # Large operations, for minutes or hours, beside whatever else runs: threads that sleep when they wait lose little
+    # where the machine is idle, and nobody is waited for by a spinning one where it is not (docs/decisions/0005).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         from undersong.model.adapters import adapted, find_adapter

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from undersong.model.decoding import gpt2, native, neox, rotary
 from undersong.model.decoding.decoder import Decoder, Part
 from undersong.model.decoding.plain import PlainDecoder
-from undersong.model.decoding.plan import Plan
+from undersong.model.decoding.plan import LIGHT, Plan
 from undersong.model.interventions import Steering
 from undersong.model.language_model import LanguageModel
+from undersong.packed import PackedLinear
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,12 @@ def _decoders(plan: Plan) -> Iterator[Decoder]:
         if (found := native_decoder(plan)) is not None:
             yield found
     yield PlainDecoder(plan)
+
+
+def is_light(model: LanguageModel) -> bool:
+    """Whether what several threads could share is little beside waking them. Embeddings are looked up."""
+    linear = (each for each in model.network.modules() if isinstance(each, nn.Linear | Conv1D | PackedLinear))
+    return model.device.type == "cpu" and sum(4 * each.weight.numel() for each in linear) <= LIGHT
 
 
 def _proved(model: LanguageModel, decoder: Decoder) -> bool:

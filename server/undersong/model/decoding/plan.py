@@ -12,6 +12,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+LIGHT = 64 << 20
+"""Bytes of float32 weights: up to here one thread decodes as fast as several."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Norm:

@@ -21,15 +21,13 @@ from undersong.model.decoding.native import kernels
 from undersong.model.decoding.native import tables as t
 from undersong.model.decoding.native.rows import NativeRows
 from undersong.model.decoding.plain import embedded
-from undersong.model.decoding.plan import Plan
+from undersong.model.decoding.plan import LIGHT, Plan
 from undersong.model.decoding.rotations import Rotations
 from undersong.packed import is_exact
 
 # numba makes of a function what type checkers cannot follow.
 _run: Any = kernels.run
 
-_LIGHT = 64 << 20
-"""Bytes of weights in float32."""
 _MIDDLE = 5
 """Pieces of a block before the stream between attention and MLP."""
 
@@ -184,4 +182,4 @@ def _modules(plan: Plan) -> list[nn.Module]:
 
 
 def _is_light(plan: Plan) -> bool:
-    return sum(4 * d_out * d_in for d_out, d_in in map(t.shape_of, _modules(plan))) <= _LIGHT
+    return sum(4 * d_out * d_in for d_out, d_in in map(t.shape_of, _modules(plan))) <= LIGHT
