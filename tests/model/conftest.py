@@ -39,10 +39,13 @@ def llama() -> LanguageModel:
 
 
 @pytest.fixture
-def same() -> Callable[..., None]:
-    """Equal as floats are: 1e-5, absolute and relative."""
+def same(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Equal as floats are: 1e-5, absolute and relative; 1e-4 for models that compute recurrent states in other ways
+    where they are given one token than where they are given several."""
+    recurs = "model" in request.fixturenames and request.getfixturevalue("model").recurs
+    most = 1e-4 if recurs else 1e-5
 
     def check(found: Any, expected: Any) -> None:
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(found, expected, atol=most, rtol=most)
 
     return check

@@ -241,7 +241,7 @@ def fed_and_taken_back(model: LanguageModel, doings: list[str], rows: int, n: in
 def test_the_prefix_is_never_written_into(decoded: LanguageModel) -> None:
     window = window_of(decoded, 30)
     window.complete()
-    layers = [*window._lower, *window._upper]
+    layers = [*window._lower.layers, *window._upper.layers]
     before = [(layer.keys.clone(), layer.values.clone()) for layer in layers]  # pyright: ignore
     for rows in (1, 3):
         steps = after_window(decoded, window, 25, rows)(Steering(decoded, ()))

@@ -122,7 +122,7 @@ def test_writing_from_a_cached_window_is_writing_from_a_fresh_one(model: Languag
 def test_the_window_is_bit_identical_after_a_steered_fork_wrote(model: LanguageModel) -> None:
     window = window_of(model)
     window.complete()
-    layers = [*window._lower, *window._upper]
+    layers = [layer for layer in (*window._lower.layers, *window._upper.layers) if layer.keys is not None]
     before = [(layer.keys.clone(), layer.values.clone()) for layer in layers]  # pyright: ignore
     residuals = window.read(HookPoint(2)).clone()
     written(generate(model, window, 30, samplers(3), max_tokens=20, interventions=[floor()]))

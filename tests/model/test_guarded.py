@@ -139,7 +139,7 @@ def test_rows_at_strength_zero_are_the_plain_ones_bit_for_bit(model: LanguageMod
 def test_the_window_stays_as_it_was(llama: LanguageModel) -> None:
     window = window_of(llama)
     window.complete()
-    layers = [*window._lower, *window._upper]
+    layers = [*window._lower.layers, *window._upper.layers]
     before = [layer.keys.clone() for layer in layers]  # pyright: ignore
     steered = Guarded(llama, window, len(IDS), samplers(2), max_tokens=4, interventions=[add([4.0, 1.0])], brake=0.01)
     for _ in steered:

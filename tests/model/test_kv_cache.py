@@ -77,13 +77,18 @@ def test_completing_gives_the_keys_and_values_of_a_full_forward(model: LanguageM
     assert window.completed == 50
     with torch.inference_mode():
         full = model.network(input_ids=model.tensor([IDS]), use_cache=True).past_key_values
-    fork = window.fork(50, 1)
-    assert len(fork.layers) == model.n_layers
-    for layer, expected in zip(fork.layers, full.layers, strict=True):
-        # transformers' sliding layers keep the last of them only.
-        kept = expected.keys.shape[-2]
-        same(layer.keys[..., -kept:, :], expected.keys)
-        same(layer.values[..., -kept:, :], expected.values)
+    forked: list[Any] = window.fork(50, 1).layers
+    assert len(forked) == model.n_layers
+    for kept, layer, expected in zip(model.kept, forked, full.layers, strict=True):
+        for at in range(kept.states):
+            same(layer.conv_states[at], expected.conv_states[at])
+            same(layer.recurrent_states[at], expected.recurrent_states[at])
+        if kept.attends:
+            held = layer.attention if kept.states else layer
+            # transformers' sliding layers keep the last of them only.
+            n = expected.keys.shape[-2]
+            same(held.keys[..., -n:, :], expected.keys)
+            same(held.values[..., -n:, :], expected.values)
 
 
 def test_completing_in_steps_and_after_crops_gives_the_same_logits(model: LanguageModel, same: Same) -> None:

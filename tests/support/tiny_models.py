@@ -14,15 +14,19 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
+    FalconH1Config,
     Gemma2Config,
     GPT2Config,
     GPTJConfig,
     GPTNeoXConfig,
+    Lfm2Config,
     LlamaConfig,
+    NemotronHConfig,
     OPTConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
+    Qwen3NextConfig,
 )
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 from transformers.utils import logging
@@ -50,8 +54,12 @@ _WIDE: dict[str, Any] = {
     "max_position_embeddings": CONTEXT,
 }
 
+_MAMBA: dict[str, Any] = {"mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_state": 8, "mamba_chunk_size": 16}
+
 # Name -> configuration. gemma2 has sliding-window layers narrower than the texts of the tests, and soft-capped logits;
 # gptj's blocks return tuples; opt's lie deeper in the network and its positions are offset.
+# Those of RECURRENT have states: qwen3-next's attends in its last block only, falcon-h1's in all beside its states,
+# lfm2 has convolutions alone, nemotron-h has a block that keeps nothing.
 CONFIGS: dict[str, Any] = {
     "llama": lambda: LlamaConfig(**_WIDE, num_key_value_heads=2),
     "gpt2": lambda: GPT2Config(**_COMMON, n_embd=D_MODEL, n_layer=N_LAYERS, n_head=4, n_positions=CONTEXT),
@@ -74,8 +82,41 @@ CONFIGS: dict[str, Any] = {
         init_std=0.2,
         pad_token_id=0,
     ),
+    "qwen3-next": lambda: Qwen3NextConfig(
+        **_WIDE,
+        num_key_value_heads=2,
+        head_dim=8,
+        layer_types=["linear_attention", "linear_attention", "linear_attention", "full_attention"],
+        linear_conv_kernel_dim=4,
+        linear_key_head_dim=8,
+        linear_value_head_dim=8,
+        linear_num_key_heads=2,
+        linear_num_value_heads=4,
+        num_experts=0,
+    ),
+    "falcon-h1": lambda: FalconH1Config(
+        **_WIDE, **_MAMBA, num_key_value_heads=2, head_dim=8, mamba_d_ssm=32, mamba_n_heads=4, pad_token_id=0
+    ),
+    "lfm2": lambda: Lfm2Config(
+        **_WIDE, num_key_value_heads=2, layer_types=["conv", "conv", "full_attention", "conv"], pad_token_id=0
+    ),
+    "nemotron-h": lambda: NemotronHConfig(
+        **_WIDE,
+        num_key_value_heads=2,
+        head_dim=8,
+        layers_block_type=["mamba", "mlp", "attention", "mamba"],
+        mamba_num_heads=8,
+        mamba_head_dim=8,
+        n_groups=1,
+        ssm_state_size=8,
+        chunk_size=16,
+        # transformers holds steps of time to this only where it reads several tokens at once.
+        time_step_min=1e-9,
+        pad_token_id=0,
+    ),
 }
 ARCHITECTURES = tuple(CONFIGS)
+RECURRENT = ("qwen3-next", "falcon-h1", "lfm2", "nemotron-h")
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
@@ -95,9 +136,19 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 
 def tiny_network(architecture: str = "llama", seed: int = 0) -> PreTrainedModel:
     """A random causal model of CONFIGS, float32, CPU."""
+    return random_network(CONFIGS[architecture](), seed)
+
+
+def random_network(config: Any, seed: int = 0) -> PreTrainedModel:
+    """A random causal model, float32, CPU. At each token recurrent states forget a tenth of what they hold, and take in
+    enough: as transformers draws some of them, they would forget nearly all or take in nearly nothing."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return AutoModelForCausalLM.from_config(CONFIGS[architecture](), dtype=torch.float32).eval()
+        network = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    for name, parameter in network.named_parameters():
+        if name.endswith(("A_log", "dt_bias")):
+            torch.nn.init.constant_(parameter, -2.0 if name.endswith("A_log") else 0.0)
+    return network
 
 
 def sae_tensors(architecture: str, d_in: int, d_sae: int, seed: int = 0) -> dict[str, torch.Tensor]:

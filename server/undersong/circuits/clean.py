@@ -23,8 +23,10 @@ from undersong.errors import BadText
 from undersong.hook_points import HookPoint
 from undersong.model.blocks import skipped
 from undersong.model.fork import growing_cache
+from undersong.model.kept import Kept
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
+from undersong.model.recurrent import layer_after, states_of
 
 TOKENS = HookPoint(0, "resid_pre")
 """Where the embeddings of the tokens are."""
@@ -157,13 +159,14 @@ def _prefix(clean: Clean, at: int, rows: int) -> DynamicCache | None:
     if at == 0:
         return None
     fork = clean.window.fork(at, rows)
-    return growing_cache(map(_recordable, fork.layers)) if torch.is_grad_enabled() else fork
+    return growing_cache(map(_recordable, clean.model.kept, fork.layers)) if torch.is_grad_enabled() else fork
 
 
-def _recordable(layer: Any) -> DynamicLayer:
+def _recordable(kept: Kept, layer: Any) -> Any:
     """A copy that gradients may pass beside: tensors made in inference mode may not be kept for a backward pass."""
-    made = DynamicLayer()
-    assert layer.keys is not None and layer.values is not None
-    made.lazy_initialization(layer.keys, layer.values)
-    made.keys, made.values = layer.keys.clone(), layer.values.clone()
-    return made
+    made, state = DynamicLayer(), states_of([layer])[0]
+    if kept.attends:
+        held = layer.attention if kept.states else layer
+        made.lazy_initialization(held.keys, held.values)
+        made.keys, made.values = held.keys.clone(), held.values.clone()
+    return layer_after(kept, made, state)

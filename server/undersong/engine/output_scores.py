@@ -21,8 +21,8 @@ from undersong.catalogue.scores import Score
 from undersong.engine.calibration import equal_openings
 from undersong.engine.loading import Loaded
 from undersong.engine.steering import Turned
-from undersong.model.fork import ForkedLayer, growing_cache
 from undersong.model.interventions import Intervention, Steering
+from undersong.model.prefixes import after_prefixes
 
 WORDS = 20
 AMPLIFIED = 10.0
@@ -95,15 +95,9 @@ def _next(loaded: Loaded, openings: list[list[int]], times: int, pushed: Interve
     """Logits [openings, times, vocab] float32 after each opening, in rows that go through all openings again and again;
     only the last token is steered."""
     model = loaded.model
-    single = growing_cache([])
-    if len(openings[0]) > 1:
-        model.body(input_ids=model.tensor([o[:-1] for o in openings]), past_key_values=single, use_cache=True)
-    layers: list[ForkedLayer] = []
-    for layer in single.layers:
-        fork = ForkedLayer.of(layer, len(openings[0]) - 1, len(openings))  # pyright: ignore[reportArgumentType]
-        fork.batch_select_indices(torch.arange(times * len(openings), device=model.device) % len(openings))
-        layers.append(fork)
+    picked = torch.arange(times * len(openings), device=model.device) % len(openings)
+    cache = after_prefixes(model, [opening[:-1] for opening in openings], picked)
     ids = model.tensor([[opening[-1]] for _ in range(times) for opening in openings])
     with Steering(model, [] if pushed is None else [pushed]):
-        logits = model.logits(ids, growing_cache(layers))[:, -1].float()
+        logits = model.logits(ids, cache)[:, -1].float()
     return logits.reshape(times, len(openings), -1).transpose(0, 1)

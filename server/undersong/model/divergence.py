@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from undersong.model.fork import ForkedLayer, growing_cache
 from undersong.model.interventions import Intervention, Steering
 from undersong.model.language_model import LanguageModel
+from undersong.model.prefixes import after_prefixes
 from undersong.model.sampling import Sampler, banned_bias, choose
 from undersong.model.steps import after_cache, alone
 
@@ -61,7 +60,9 @@ def divergence_steps(
     bias = banned_bias(model, banned)
     steering = Steering(model, [with_twins(each, rows, rows) for each in interventions], max_fraction)
     with torch.inference_mode():
-        steps = after_cache(model, _doubled(model, [list(opening[:-1]) for opening in openings]))(steering)
+        # Rows to be steered, then their twins.
+        picked = torch.arange(2 * rows, device=model.device) % rows
+        steps = after_cache(model, after_prefixes(model, [opening[:-1] for opening in openings], picked))(steering)
     fed = [opening[-1] for opening in openings]
     for _ in range(min(max_tokens, model.context - length + 1)):
         with torch.inference_mode():
@@ -92,20 +93,6 @@ def steered_divergence(
         return Divergence(torch.empty((len(openings), 0)), [[] for _ in openings])
     ids = [list(written) for written in zip(*(step.ids for step in steps), strict=True)]
     return Divergence(torch.stack([step.kl for step in steps], dim=1), ids)
-
-
-def _doubled(model: LanguageModel, prefixes: list[list[int]]) -> DynamicCache:
-    """The clean prefixes [rows, n] read once and held twice: rows to be steered, then their twins."""
-    single = growing_cache([])
-    if prefixes[0]:
-        model.body(input_ids=model.tensor(prefixes), past_key_values=single, use_cache=True)
-    layers: list[ForkedLayer] = []
-    for layer in single.layers:
-        assert isinstance(layer, DynamicLayer)
-        fork = ForkedLayer.of(layer, len(prefixes[0]), len(prefixes))
-        fork.batch_select_indices(torch.arange(2 * len(prefixes), device=model.device) % len(prefixes))
-        layers.append(fork)
-    return growing_cache(layers)
 
 
 def with_twins(intervention: Intervention, rows: int, twins: int) -> Intervention:

@@ -12,7 +12,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 _ROOM = 64
 
 
-def growing_cache(layers: Iterable[DynamicLayer]) -> DynamicCache:
+def growing_cache(layers: Iterable[Any]) -> DynamicCache:
     """A DynamicCache of just these layers. It changes the layers it is given, not copies of them."""
     cache = DynamicCache()
     cache.layers.extend(layers)

@@ -11,16 +11,19 @@ up to the context length and makes cropping exact: transformers' own sliding lay
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.cache_utils import DynamicCache
 
 from undersong.errors import BadText
 from undersong.hook_points import HookPoint
 from undersong.model.blocks import skipped
-from undersong.model.fork import ForkedLayer, growing_cache
+from undersong.model.fork import growing_cache
 from undersong.model.language_model import LanguageModel
+from undersong.model.recurrent import Recurrent
+from undersong.model.stored import Counted, Stored
 
 
 class WindowCache:
@@ -42,8 +45,9 @@ class WindowCache:
         self.top = max(point.layer for point in self.taps)
         self.ids: list[int] = []
         self._above = range(self.top + 1, model.n_layers)
-        self._lower: list[DynamicLayer] = [DynamicLayer() for _ in range(self.top + 1)]
-        self._upper: list[DynamicLayer] = [DynamicLayer() for _ in self._above]
+        kind = Recurrent if model.recurs else Stored
+        self._lower = kind(model.kept[: self.top + 1])
+        self._upper = kind(model.kept[self.top + 1 :])
         self._seam = HookPoint(self.top)
         self._kept = {point: _Rows() for point in (*self.taps, self._seam)}
 
@@ -54,24 +58,20 @@ class WindowCache:
     @property
     def completed(self) -> int:
         """How many tokens have keys and values in every block."""
-        return self._upper[0].get_seq_length() if self._upper else self.length
+        return self._upper.length if self._above else self.length
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        kept = [tensor for layer in (*self._lower, *self._upper) for tensor in (layer.keys, layer.values)]
-        # A cropped tensor is a view: what it was cropped from is held until the next extension.
-        return sum(t.untyped_storage().nbytes() for t in kept if t is not None) + sum(
-            rows.nbytes for rows in self._kept.values()
-        )
+        return self._lower.nbytes + self._upper.nbytes + sum(rows.nbytes for rows in self._kept.values())
 
     @torch.inference_mode()
     def crop(self, n: int) -> None:
         """Keep the first `n` tokens. ValueError unless 0 <= n <= length."""
         if not 0 <= n <= self.length:
             raise ValueError(f"crop: expected 0 to {self.length} tokens, found {n}")
-        _shorten(self._lower, n)
-        _shorten(self._upper, n)
+        self._lower.shorten(n)
+        self._upper.shorten(n)
         for rows in self._kept.values():
             rows.length = n
         del self.ids[n:]
@@ -87,19 +87,18 @@ class WindowCache:
             raise BadText(f"window: {before + len(ids)} tokens do not fit the model's context of {self.model.context}")
         if not ids:
             return {point: self.read(point, before) for point in self.taps}
+        self.ids.extend(ids)
         try:
-            with self.model.sites.captured(self._kept) as found, skipped(self.model.blocks, self._above):
-                self.model.body(
-                    input_ids=self.model.tensor([list(ids)]), past_key_values=growing_cache(self._lower), use_cache=True
-                )
+            with self.model.sites.captured(self._kept) as found:
+                self._lower.grow(self.length, self._run_lower)
             for point, rows in self._kept.items():
                 rows.append(found[point][0], before, self.model.context)
         except BaseException:
-            _shorten(self._lower, before)
+            del self.ids[before:]
+            self._lower.shorten(before)
             for rows in self._kept.values():
                 rows.length = before
             raise
-        self.ids.extend(ids)
         return {point: found[point][0] for point in self.taps}
 
     def read(self, tap: HookPoint, start: int = 0, stop: int | None = None) -> Tensor:
@@ -122,20 +121,22 @@ class WindowCache:
         start = self.completed
         stop = upto if limit is None else min(upto, start + limit)
         if stop > start:
-            self._fill(start, stop)
+            self._upper.grow(stop, self._run_upper)
         return max(0, upto - max(start, stop))
 
-    def _fill(self, start: int, stop: int) -> None:
-        # Stand-ins for the lower layers, cut to `start` tokens: the network reads positions and mask off them.
-        lower = [_view(layer, start) for layer in self._lower]
-        resid = self.read(self._seam, start, stop)[None]
-        ids = self.model.tensor([self.ids[start:stop]])
-        try:
-            with skipped(self.model.blocks, range(self.top + 1), {self.top: resid}):
-                self.model.body(input_ids=ids, past_key_values=growing_cache([*lower, *self._upper]), use_cache=True)
-        except BaseException:
-            _shorten(self._upper, start)
-            raise
+    def _run_lower(self, layers: Sequence[Any], start: int, stop: int) -> None:
+        cache = growing_cache([*layers, *(Counted(start) for _ in self._above)])
+        with skipped(self.model.blocks, self._above):
+            self._run(cache, start, stop)
+
+    def _run_upper(self, layers: Sequence[Any], start: int, stop: int) -> None:
+        below = range(self.top + 1)
+        cache = growing_cache([*(Counted(start) for _ in below), *layers])
+        with skipped(self.model.blocks, below, {self.top: self.read(self._seam, start, stop)[None]}):
+            self._run(cache, start, stop)
+
+    def _run(self, cache: DynamicCache, start: int, stop: int) -> None:
+        self.model.body(input_ids=self.model.tensor([self.ids[start:stop]]), past_key_values=cache, use_cache=True)
 
     @torch.inference_mode()
     def fork(self, n: int, rows: int) -> DynamicCache:
@@ -147,7 +148,8 @@ class WindowCache:
         if not 0 <= n <= self.length:
             raise ValueError(f"fork: expected 0 to {self.length} tokens, found {n}")
         self.complete(n)
-        return growing_cache([ForkedLayer.of(layer, n, rows) for layer in (*self._lower, *self._upper)])
+        lower, upper = self._lower.fork(n, rows, self._run_lower), self._upper.fork(n, rows, self._run_upper)
+        return growing_cache([*lower, *upper])
 
     @torch.inference_mode()
     def held(self, n: int) -> list[tuple[Tensor, Tensor]]:
@@ -158,7 +160,7 @@ class WindowCache:
         self.complete(n)
         found: list[tuple[Tensor, Tensor]] = []
         if n > 0:
-            for layer in (*self._lower, *self._upper):
+            for layer in (*self._lower.layers, *self._upper.layers):
                 assert layer.keys is not None and layer.values is not None
                 found.append((layer.keys, layer.values))
         return found
@@ -174,29 +176,10 @@ class WindowCache:
         self.complete(n)
         made = WindowCache(self.model, self.taps)
         made.ids = self.ids[:n]
-        made._lower = [_view(layer, n) for layer in self._lower]
-        made._upper = [_view(layer, n) for layer in self._upper]
+        made._lower = self._lower.branch(n)
+        made._upper = self._upper.branch(n)
         made._kept = {point: rows.first(n) for point, rows in self._kept.items()}
         return made
-
-
-def _shorten(layers: Iterable[DynamicLayer], n: int) -> None:
-    """Cut each layer that is longer than `n` tokens to `n`."""
-    for layer in layers:
-        surplus = layer.get_seq_length() - n
-        if surplus > 0 and n > 0:
-            layer.crop(-surplus)
-        elif surplus > 0:
-            layer.reset()
-
-
-def _view(layer: DynamicLayer, n: int) -> DynamicLayer:
-    cut = DynamicLayer()
-    if n > 0:
-        assert layer.keys is not None and layer.values is not None
-        cut.lazy_initialization(layer.keys, layer.values)
-        cut.keys, cut.values = layer.keys[..., :n, :], layer.values[..., :n, :]
-    return cut
 
 
 class _Rows:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from undersong.errors import WeightsFormat
 from undersong.model.blocks import Blocks, find_blocks, skipped
+from undersong.model.kept import Kept, kept_by_blocks
 from undersong.model.sites import Sites, find_sites
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ class LanguageModel:
 
     `context` counts tokens. `sliding_window` is how many tokens the narrowest attention layers see, None where all
     see all. `special_ids` are the tokens that stand for no text: those so named (`bos_id` and `eos_ids` among
-    them), and rows of the embedding that only round its size up. `sites` are the hook points that the network has.
+    them), and rows of the embedding that only round its size up. `kept` is what each block keeps of the tokens it has
+    seen; `sites` are the hook points that the network has.
     """
 
     network: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     blocks: Blocks
+    kept: tuple[Kept, ...]
     name: str
     n_layers: int
     d_model: int
@@ -63,6 +66,11 @@ class LanguageModel:
     def refit(self) -> None:
         """To be called when modules of the network were replaced."""
         self._decoders.clear()
+
+    @property
+    def recurs(self) -> bool:
+        """Whether some blocks keep something else than keys and values of every token."""
+        return any(each != Kept(attends=True) for each in self.kept)
 
     @property
     def body(self) -> nn.Module:
@@ -104,7 +112,7 @@ def describe(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name:
     """A LanguageModel around a network and its tokenizer. WeightsFormat where they do not suit each other or us."""
     network.eval().requires_grad_(False)
     config: Any = network.config.get_text_config(decoder=True)
-    _check_cache(config, name)
+    kept = kept_by_blocks(config, name)
     embeddings: Any = network.get_input_embeddings()
     vocab_size = int(embeddings.weight.shape[0])
     known_ids = frozenset(tokenizer.get_vocab().values())
@@ -120,10 +128,11 @@ def describe(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name:
     bos: Any = tokenizer.bos_token_id
     stated: list[Any] = [*(eos if isinstance(eos, list) else [eos]), tokenizer.eos_token_id]
     eos_ids = {int(token) for token in stated if token is not None}
-    return LanguageModel(
+    model = LanguageModel(
         network=network,
         tokenizer=tokenizer,
         blocks=find_blocks(network.base_model, n_layers, d_model, name),
+        kept=kept,
         name=name,
         n_layers=n_layers,
         d_model=d_model,
@@ -137,18 +146,22 @@ def describe(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name:
         device=embeddings.weight.device,
         dtype=embeddings.weight.dtype,
     )
+    if model.recurs:
+        _check_going_on(model)
+    return model
 
 
-def _check_cache(config: object, name: str) -> None:
-    """WeightsFormat unless each layer keeps keys and values of every token: others cannot be cropped and shared."""
-    from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+def _check_going_on(model: LanguageModel) -> None:
+    # Only now: it takes transformers' caches in.
+    from undersong.model.recurrent import goes_on
 
-    for index, layer in enumerate(DynamicCache(config=config).layers):  # pyright: ignore[reportArgumentType]
-        if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer):
-            raise WeightsFormat(
-                f"{name}: expected attention that keeps keys and values of every token, "
-                f"found {type(layer).__name__} in block {index}"
-            )
+    try:
+        found = None if goes_on(model) else "other logits for a text read in parts than for the same read at once"
+    except (TypeError, ValueError, AttributeError) as error:
+        # Some networks refuse all caches but one of their own.
+        found = str(error)
+    if found is not None:
+        raise WeightsFormat(f"{model.name}: expected recurrent blocks that go on from their states; found {found}")
 
 
 def _context(config: object, tokenizer: PreTrainedTokenizerBase, name: str) -> int:

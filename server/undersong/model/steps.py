@@ -14,6 +14,7 @@ from undersong.model.decoding.decoder import Decoder, Part, Rows
 from undersong.model.interventions import Steering
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel
+from undersong.model.recurrent import State, states_of, take_back
 from undersong.model.threads import one_thread
 
 T = TypeVar("T")
@@ -123,6 +124,7 @@ class NetworkSteps:
 
     def __init__(self, model: LanguageModel, cache: DynamicCache, steering: Steering) -> None:
         self._model, self._cache, self._steering = model, cache, steering
+        self._before: list[State | None] = []
 
     @property
     def length(self) -> int:
@@ -130,9 +132,10 @@ class NetworkSteps:
 
     def asked(self, ids: Sequence[int]) -> Asked:
         yield from ()
+        self._before = states_of(self._cache.layers)
         with self._steering:
             logits = self._model.logits(self._model.tensor([[token] for token in ids]), self._cache)[:, -1]
         return logits.to(torch.float32)
 
     def take_back(self) -> None:
-        self._cache.crop(-1)
+        take_back(self._cache, self._before)
