@@ -14,7 +14,7 @@ VSCODE := editor-clients/vscode
 NPM = $(if $(wildcard $(EDITORS)/bin/npm),$(abspath $(EDITORS)/bin/npm),npm)
 NPX = $(NPM) exec --yes --
 
-.PHONY: setup demo test editors vsix screenshots check check-neovim format bench bench-startup bench-threads bench-editors bench-steering bench-peers bench-decoding bench-keystroke bench-reading bench-calibration bench-rewrites bench-voices bench-tracing readme weights weights-check weights-check-short card peers
+.PHONY: setup demo test editors vsix screenshots check check-neovim format bench bench-startup bench-profiles bench-threads bench-editors bench-steering bench-peers bench-decoding bench-keystroke bench-reading bench-calibration bench-rewrites bench-voices bench-tracing readme weights weights-check weights-check-short card peers
 
 setup: $(STAMP)
 
@@ -85,6 +85,9 @@ bench: setup
 bench-startup: setup
 	$(BIN)/python benchmarks/startup.py
 
+bench-profiles: setup
+	$(BIN)/python benchmarks/profiles.py
+
 bench-threads: setup
 	$(BIN)/python benchmarks/threads.py
 
@@ -131,6 +134,7 @@ readme: setup
 	$(BIN)/python benchmarks/readme.py
 	$(BIN)/python benchmarks/steering_tables.py
 	$(BIN)/python benchmarks/tracing_table.py
+	$(BIN)/python benchmarks/performance_tables.py
 	$(BIN)/python editor-clients/neovim/manifest.py
 	$(BIN)/python $(VSCODE)/manifest.py
 

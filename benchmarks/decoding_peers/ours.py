@@ -1,4 +1,4 @@
-"""Undersong: a window read once, its keys and values forked for each run, `add` at the last and every new position."""
+"""Undersong: a window read once, shared by all rows of each run, `add` at the last and every new position."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 
 from benchmarks.decoding_peers.job import Job, Unable, Written
 from undersong.hook_points import HookPoint
+from undersong.model.decoding import native
 from undersong.model.generation import generate
 from undersong.model.interventions import Intervention
 from undersong.model.kv_cache import WindowCache
@@ -21,6 +22,8 @@ class Model:
         self._model = load_model(job.folder, "cpu")
         if precision == "float16" and not pack(self._model):
             raise Unable("weights are packed in float16 on x86, where float16 holds them")
+        # As the engine does when it has started (engine/compiling.py).
+        native.load()
         point = HookPoint(job.layer)
         self._window = WindowCache(self._model, [point])
         self._window.extend(job.prompt)

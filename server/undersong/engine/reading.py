@@ -35,6 +35,11 @@ from undersong.wire import FeatureReading, ParagraphReading, SentenceReading
 
 FEATURES_PER_PARAGRAPH, FEATURES_PER_SENTENCE = 16, 6
 SENTENCES_PER_STEP = 16
+SENTENCES_TOLD = 1024
+"""Sentences whose features are kept: where one word is typed, the paragraph's other sentences say what they said."""
+
+Telling = tuple[tuple[tuple[Span, ...], ...], tuple[bytes, ...], tuple[str, ...]]
+"""Where a sentence's tokens stand, what the model saw of it, what is watched."""
 
 
 class Reader:
@@ -46,6 +51,7 @@ class Reader:
         self._taps = frozenset(d.reads for d in loaded.reading)
         self._windows = KeptWindows(self._memory, lambda: WindowCache(loaded.model, self._taps), self._count)
         self._codes = KeptCodes(self._memory)
+        self._told: OrderedDict[Telling, tuple[FeatureReading, ...]] = OrderedDict()
         self._tokens_read = 0
 
     @property
@@ -61,6 +67,7 @@ class Reader:
         """Nothing is kept of what was read so far."""
         self._windows.clear()
         self._codes.clear()
+        self._told.clear()
 
     def _count(self, tokens: int) -> None:
         self._tokens_read += tokens
@@ -147,13 +154,21 @@ class Reader:
         self, outline: Outline, paragraph: int, codes: dict[int, AtomCodes], watch: Sequence[str]
     ) -> Generator[None, None, ParagraphReading]:
         """Steps (a paragraph may have a thousand sentences); returns what the codes add up to."""
-        atoms = [(outline.atoms[a], codes[a]) for a in outline.paragraph_atoms(paragraph)]
-        by_sentence: OrderedDict[Span, list[tuple[Atom, AtomCodes]]] = OrderedDict()
-        for atom, code in atoms:
-            by_sentence.setdefault(atom.sentence, []).append((atom, code))
+        numbers = outline.paragraph_atoms(paragraph)
+        atoms = [(outline.atoms[a], codes[a]) for a in numbers]
+        by_sentence: OrderedDict[Span, list[int]] = OrderedDict()
+        for a in numbers:
+            by_sentence.setdefault(outline.atoms[a].sentence, []).append(a)
         sentences: list[SentenceReading] = []
         for number, (span, group) in enumerate(by_sentence.items(), start=1):
-            features = self._features(group, FEATURES_PER_SENTENCE, watch)
+            places = tuple(outline.atoms[a].token_spans for a in group)
+            telling = (places, tuple(outline.keys[a] for a in group), tuple(watch))
+            features = self._told.pop(telling, None)
+            if features is None:
+                features = self._features([(outline.atoms[a], codes[a]) for a in group], FEATURES_PER_SENTENCE, watch)
+            self._told[telling] = features
+            if len(self._told) > SENTENCES_TOLD:
+                self._told.popitem(last=False)
             sentences.append(SentenceReading(span.start, span.end, features))
             if number % SENTENCES_PER_STEP == 0:
                 yield None
