@@ -34,6 +34,7 @@ from benchmarks.sessions import own_folders, proses
 from undersong.client.endpoint import EngineChoice
 from undersong.engine import parts, reading
 from undersong.engine.drafts import Draft
+from undersong.engine.folders import kernels_folder
 from undersong.engine.reading import Reader
 from undersong.model import generation, steps
 from undersong.model.decoding import native
@@ -42,7 +43,7 @@ from undersong.model.kv_cache import WindowCache
 from undersong.sae.base import SAE
 from undersong.wire import DraftUpdate, Splice
 
-native.load()
+native.load(kernels_folder())
 
 from undersong.model.decoding.native import decoder as native_decoder  # noqa: E402
 

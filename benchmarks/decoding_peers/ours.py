@@ -7,6 +7,7 @@ import time
 import torch
 
 from benchmarks.decoding_peers.job import Job, Unable, Written
+from undersong.engine.folders import kernels_folder
 from undersong.hook_points import HookPoint
 from undersong.model.decoding import native
 from undersong.model.generation import generate
@@ -23,7 +24,7 @@ class Model:
         if precision == "float16" and not pack(self._model):
             raise Unable("weights are packed in float16 on x86, where float16 holds them")
         # As the engine does when it has started (engine/compiling.py).
-        native.load()
+        native.load(kernels_folder())
         point = HookPoint(job.layer)
         self._window = WindowCache(self._model, [point])
         self._window.extend(job.prompt)

@@ -169,3 +169,52 @@ async def test_a_closed_scheduler_refuses():
     made.close()
     with pytest.raises(EngineUnavailable):
         made.submit(steps([], "x", 1), Rank.READ)
+
+
+class Pass:
+    """What may be run together with others; it fails in every pass that the bad one has a part in."""
+
+    kind = "a model"
+
+    def __init__(self, is_bad: bool = False) -> None:
+        self.is_bad, self.runs = is_bad, 0
+
+    def run(self, others=()):
+        for each in (self, *others):
+            if each.is_bad:
+                raise RuntimeError("bad")
+        for each in (self, *others):
+            each.runs += 1
+
+
+def wanting(name: str, wanted: Pass):
+    yield wanted
+    return f"{name} done"
+
+
+async def test_what_is_wrong_with_one_request_is_not_told_to_those_beside_it():
+    passes = {"first": Pass(), "bad": Pass(is_bad=True), "third": Pass()}
+    scheduler = Scheduler()
+    tickets = [scheduler.submit(wanting(name, each), Rank.WRITE) for name, each in passes.items()]
+    scheduler.start()
+    try:
+        found = await asyncio.gather(*(ticket.result() for ticket in tickets), return_exceptions=True)
+    finally:
+        scheduler.close()
+    assert [str(each) for each in found] == ["first done", "bad", "third done"]
+    assert [each.runs for each in passes.values()] == [1, 0, 1]
+    assert [ticket._job.wants for ticket in tickets] == [None] * 3
+
+
+async def test_a_cancelled_request_lets_go_of_what_it_wanted():
+    scheduler = Scheduler()
+    ticket = scheduler.submit(wanting("one", Pass()), Rank.WRITE)
+    ticket._job.wants = Pass()
+    ticket.cancel()
+    scheduler.start()
+    try:
+        with pytest.raises(Cancelled):
+            await ticket.result()
+    finally:
+        scheduler.close()
+    assert ticket._job.wants is None

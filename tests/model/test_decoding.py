@@ -15,19 +15,15 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from tests.model.conftest import tiny
 from tests.model.text import some_ids
+from tests.support.decoders import NativeDecoder, native_decoder
 from tests.support.tiny_models import tiny_tokenizer
 from undersong.hook_points import HookPoint
 from undersong.model import decoding
-from undersong.model.decoding import native
 from undersong.model.decoding.plain import PlainDecoder
 from undersong.model.interventions import Intervention, Steering
 from undersong.model.kv_cache import WindowCache
 from undersong.model.language_model import LanguageModel, describe
 from undersong.model.steps import DecoderSteps, NetworkSteps, Steps, after_window, alone
-
-native.load()
-
-from undersong.model.decoding.native.decoder import NativeDecoder, native_decoder  # noqa: E402
 
 Same = Callable[[Any, Any], None]
 
@@ -87,13 +83,17 @@ KINDS = ("torch", "kernels and torch", "kernels")
 
 @cache
 def by(kind: str, name: str) -> LanguageModel:
-    """A model of MODELS that a decoder of that kind decodes. The kernels compute products with float16 weights only."""
-    network = copy.deepcopy(MODELS[name]().network)
+    """A model of MODELS that a decoder of that kind decodes."""
+    return of(kind, copy.deepcopy(MODELS[name]().network), name)
+
+
+def of(kind: str, network: Any, name: str) -> LanguageModel:
+    # The kernels compute products with float16 weights only.
     model = describe(network.half().float() if kind == "kernels" else network, tiny_tokenizer(), name)
     plan = decoding.FAMILIES[network.config.model_type](model)
     assert plan is not None
     model._decoders.append(PlainDecoder(plan) if kind == "torch" else native_decoder(plan))
-    assert model.decoder is not None and model.decoder.is_light == (kind == "kernels")
+    assert model.decoder is not None and model.decoder.on_one_thread == (kind == "kernels")
     return model
 
 
@@ -138,7 +138,7 @@ def fed(rows: int, n: int, seed: int = 5) -> list[list[int]]:
     return [ids[step * rows : (step + 1) * rows] for step in range(n)]
 
 
-@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("rows", [1, 3, 7])
 @pytest.mark.parametrize("n", [0, 7, 30])
 def test_a_decoder_gives_the_networks_logits(decoded: LanguageModel, same: Same, rows: int, n: int) -> None:
     fast, slow = both(decoded, n, rows)
@@ -172,6 +172,29 @@ def test_a_decoder_that_differs_from_its_network_is_not_used(
     assert [record.message.split()[2] for record in caplog.records] == ["NativeDecoder", "PlainDecoder"]
 
 
+def test_a_decoder_that_cannot_be_made_leaves_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_plan: object) -> None:
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr("undersong.model.decoding.native.decoder.native_decoder", broken)
+    model = describe(tiny("llama").network, tiny_tokenizer(), "llama")
+    assert isinstance(model.decoder, PlainDecoder)
+    assert "no such kernel" in caplog.text
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_not_a_number_does_not_become_one(kind: str, number: float) -> None:
+    """Whoever guards the text looks for it among the logits. Other rows do not have it."""
+    network: Any = copy.deepcopy(tiny("llama").network)
+    token = next(token for token in range(10, 200) if token not in IDS)
+    network.model.embed_tokens.weight[token] = number
+    fast, _ = both(of(kind, network, "broken"), 20, 2)
+    found = logits_of(fast, [IDS[0], token])
+    assert found[0].isfinite().all() and found[1].isnan().all()
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -188,7 +211,7 @@ def test_kernels_compute_what_they_have_the_functions_for(change: dict[str, Any]
     network = AutoModelForCausalLM.from_config(config, dtype=change.get("dtype", torch.float32)).eval()
     model = describe(network, tiny_tokenizer(), "changed")
     assert isinstance(model.decoder, PlainDecoder if expected is None else NativeDecoder)
-    assert model.decoder.is_light is bool(expected)
+    assert model.decoder.on_one_thread is bool(expected)
 
 
 def test_rows_longer_than_their_room_keep_what_they_have(llama: LanguageModel, same: Same) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import psutil
 import pytest
 import torch
 
-from undersong.model.threads import SECONDS_BETWEEN_LOOKS, Look, Threads, count, idle_cores, look, one_thread
+from undersong.model.threads import SECONDS_BETWEEN_LOOKS, Look, Threads, count, idle_cores, look, one_thread, own_cores
 
 
 @pytest.mark.parametrize(
@@ -103,9 +105,12 @@ def test_where_the_system_does_not_tell_all_threads_compute(error, clock, caplog
 
 
 def test_this_machine_tells():
-    before, now = look(), look()
-    assert before.at <= now.at and before.own <= now.own and before.busy > 0
-    assert 0 <= idle_cores(psutil.cpu_count() or 1, before, now) <= (psutil.cpu_count() or 1)
+    before = look()
+    busy = subprocess.run([sys.executable, "-c", "sum(range(20_000_000))"], check=True)
+    now = look()
+    assert busy.returncode == 0 and before.at < now.at and before.own <= now.own
+    assert now.busy - before.busy > now.own - before.own
+    assert idle_cores(len(own_cores()), before, now) < len(own_cores())
 
 
 def test_one_thread_for_a_while():

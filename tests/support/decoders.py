@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from undersong.engine.folders import kernels_folder
 from undersong.model.decoding import native
 from undersong.model.decoding.plain import PlainDecoder
 
-native.load()
+native.load(kernels_folder())
 
-from undersong.model.decoding.native.decoder import NativeDecoder  # noqa: E402
+from undersong.model.decoding.native.decoder import NativeDecoder, native_decoder  # noqa: E402
+
+__all__ = ["NativeDecoder", "change_step", "native_decoder"]
 
 KINDS = (PlainDecoder, NativeDecoder)
 Step = Callable[..., Any]

@@ -21,7 +21,7 @@ import psutil
 
 from undersong import __version__
 from undersong.client.endpoint import EngineChoice
-from undersong.engine.folders import cache_folder
+from undersong.engine.folders import cache_folder, kernels_folder
 from undersong.engine.scheduler import Rank, Scheduler
 from undersong.errors import EngineFailure, EngineLoading, OutOfMemory, UndersongError, from_code
 from undersong.garbage import look_through_everything
@@ -156,7 +156,7 @@ class Engine:
             )
             from undersong.engine.compiling import compile_kernels
 
-            self._compiling = asyncio.create_task(compile_kernels(parts, self.scheduler))
+            self._compiling = asyncio.create_task(compile_kernels(parts, self.scheduler, kernels_folder()))
 
     def _load_steps(self) -> Generator[tuple[str, float], None, Parts]:
         # What is imported and loaded stays: to look for garbage among it, again and again, takes a second.

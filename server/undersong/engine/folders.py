@@ -19,6 +19,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("UNDERSONG_CACHE_DIR") or platformdirs.user_cache_dir("undersong", appauthor=False))
 
 
+def kernels_folder() -> Path:
+    """Where compiled kernels are kept: beside the rest, unless UNDERSONG_KERNELS_DIR says where."""
+    return Path(os.environ.get("UNDERSONG_KERNELS_DIR") or cache_folder() / "kernels")
+
+
 def keep(path: Path, write: Callable[[Path], object]) -> None:
     """`write` the file whole or not at all. Where that cannot be, it is measured again next time."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")

@@ -16,6 +16,7 @@ requests costs hardly more than for one.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Hashable, Sequence
@@ -37,6 +38,9 @@ class Joint(Protocol):
     def run(self, others: Sequence[Any] = ()) -> None:
         """Run it, and `others`, in one pass."""
         ...
+
+
+logger = logging.getLogger(__name__)
 
 
 class Rank(IntEnum):
@@ -178,14 +182,14 @@ class Scheduler:
     def _step(self, job: Job, beside: Sequence[Job] = ()) -> bool:
         """Run one step, first the pass that it waits for and what those `beside` it want; True while there is more."""
         if job.stopped is not None:
+            job.wants = None
             job.steps.close()
             job.fail(job.stopped)
             return False
         self._before()
         try:
             if job.wants is not None:
-                job.wants.run([other.wants for other in beside if other.wants is not None])
-                for each in (job, *beside):
+                for each in _had(job, beside):
                     each.wants, each.had = None, True
             # After a pass up to what it wants next: those who had a part in it are ready for the next one together.
             while self._advance(job) and job.had and job.stopped is None:
@@ -195,6 +199,8 @@ class Scheduler:
             job.finish(end.value)
             return False
         except BaseException as error:
+            # What it wanted holds the draft's keys and values.
+            job.wants = None
             job.fail(self._translate(error) or error)
             return False
         return True
@@ -208,6 +214,20 @@ class Scheduler:
             job.tell(event)
             return True
         return False
+
+
+def _had(job: Job, beside: Sequence[Job]) -> tuple[Job, ...]:
+    """Run what `job` wants and what those beside it want; who got it. Where that fails together it is tried alone: what
+    is wrong with another request, or with so many, is not its fault."""
+    assert job.wants is not None
+    if beside:
+        try:
+            job.wants.run([other.wants for other in beside if other.wants is not None])
+            return (job, *beside)
+        except Exception as error:
+            logger.warning("%d requests in one pass: %s: %s; alone", 1 + len(beside), type(error).__name__, error)
+    job.wants.run(())
+    return (job,)
 
 
 class Ticket:

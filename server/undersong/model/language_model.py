@@ -157,9 +157,11 @@ def _check_going_on(model: LanguageModel) -> None:
 
     try:
         found = None if goes_on(model) else "other logits for a text read in parts than for the same read at once"
-    except (TypeError, ValueError, AttributeError) as error:
-        # Some networks refuse all caches but one of their own.
-        found = str(error)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        # Some networks refuse all caches but one of their own, each in its way.
+        found = f"{type(error).__name__}: {error}"
     if found is not None:
         raise WeightsFormat(f"{model.name}: expected recurrent blocks that go on from their states; found {found}")
 

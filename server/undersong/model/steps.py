@@ -35,7 +35,7 @@ class Wanted:
     def run(self, others: Sequence[Wanted] = ()) -> None:
         """Take this step, and `others` of its kind in the same pass."""
         together = (self, *others)
-        with one_thread() if self.decoder.is_light else nullcontext():
+        with one_thread() if self.decoder.on_one_thread else nullcontext():
             found = self.decoder.step([each.part for each in together])
         for each, logits in zip(together, found, strict=True):
             each.logits = logits.to(torch.float32)

@@ -29,11 +29,18 @@ class Look:
 
 def look() -> Look:
     """As it is now. OSError or psutil.Error where the system does not tell."""
-    times = psutil.cpu_times()
     # A guest's time is counted in the user's already. What other machines stole from a virtual one counts as busy.
     resting = ("idle", "iowait", "guest", "guest_nice")
-    busy = sum(times) - sum(getattr(times, name, 0.0) for name in resting)
+    each, ours = psutil.cpu_times(percpu=True), own_cores()
+    times = [each[core] for core in ours if core < len(each)]
+    busy = sum(sum(core) - sum(getattr(core, name, 0.0) for name in resting) for core in times)
     return Look(time.monotonic(), busy, time.process_time())
+
+
+def own_cores() -> list[int]:
+    """The numbers of the cores that this process may run on: all, where the system does not restrict it or tell."""
+    affinity = getattr(psutil.Process(), "cpu_affinity", None)
+    return list(range(psutil.cpu_count() or 1)) if affinity is None else affinity()
 
 
 def idle_cores(cores: int, before: Look, now: Look) -> float:
@@ -54,8 +61,8 @@ class Threads:
     """Keeps torch's threads, `most` of them, to the cores that are idle. On the thread that computes."""
 
     def __init__(self, most: int, cores: int | None = None, look: Callable[[], Look] = look) -> None:
-        """`cores`: those of the machine, logical ones; None: as it says."""
-        self._most, self._cores, self._look = most, cores or psutil.cpu_count() or most, look
+        """`cores`: those that this process may use, logical ones; None: as the system says."""
+        self._most, self._cores, self._look = most, cores or len(own_cores()), look
         self._before = self._looked()
         self._set(most)
 
@@ -78,7 +85,7 @@ class Threads:
         try:
             return self._look()
         except (OSError, psutil.Error) as error:
-            logger.warning("how busy the processor is cannot be told, so that all threads compute: %s", error)
+            logger.warning("how busy the processor is cannot be told: as many threads compute as now: %s", error)
             return None
 
 
@@ -86,7 +93,7 @@ class Threads:
 def one_thread() -> Iterator[None]:
     """While active one thread computes: for operations so short that waking a second one takes longer than they do.
 
-    torch counts threads for the whole process; the engine computes on one thread of its own at a time.
+    torch counts them for each thread that computes; the engine has one.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

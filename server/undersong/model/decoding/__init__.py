@@ -7,17 +7,18 @@ logits. Where it is not, or nothing is written down, the network itself decodes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from undersong.model.decoding import gpt2, native, neox, rotary
+from undersong.model.decoding import gpt2, native, neox, plan, rotary
 from undersong.model.decoding.decoder import Decoder, Part
+from undersong.model.decoding.native import tables
 from undersong.model.decoding.plain import PlainDecoder
-from undersong.model.decoding.plan import LIGHT, Plan
+from undersong.model.decoding.plan import Plan
 from undersong.model.interventions import Steering
 from undersong.model.language_model import LanguageModel
 from undersong.packed import PackedLinear
@@ -37,56 +38,67 @@ FAMILIES: dict[str, Callable[[LanguageModel], Plan | None]] = {
 }
 
 _PROBE = (1, 2, 3, 4, 5)
-_PROBE_PREFIX = 3
+_PROBE_PREFIX, _PROBE_ROWS = 3, 7
 
 
 def has_kernels(model: LanguageModel) -> bool:
     """Whether compiled kernels may decode it (native/), once they are loaded."""
-    config: Any = model.network.config
     on_cpu = model.device.type == "cpu" and model.dtype == torch.float32
-    return on_cpu and config.model_type in FAMILIES and native.is_installed()
+    return on_cpu and native.is_installed() and (stated := _plan(model)) is not None and tables.has_functions(stated)
 
 
 def find_decoder(model: LanguageModel) -> Decoder | None:
-    """The fastest decoder of `model` that is proved; None where there is none."""
-    config: Any = model.network.config
-    state = FAMILIES.get(config.model_type)
-    plan = None if state is None else state(model)
-    if plan is None:
+    """The first decoder of `model` that is proved, kernels before torch; None where there is none."""
+    stated = _plan(model)
+    if stated is None:
         return None
-    for decoder in _decoders(plan):
-        if _proved(model, decoder):
+    for make in (_native, PlainDecoder):
+        try:
+            decoder = make(stated)
+            proved = decoder is not None and _proved(model, decoder)
+        except Exception as error:
+            # The next one decodes, or the network: nobody's writing fails for that.
+            logger.warning("%s: a decoder could not be made: %s: %s", model.name, type(error).__name__, error)
+            continue
+        if proved:
             return decoder
-        logger.warning("%s: a %s for %s differs from it", model.name, type(decoder).__name__, config.model_type)
+        if decoder is not None:
+            logger.warning("%s: a %s differs from the network", model.name, type(decoder).__name__)
     return None
 
 
-def _decoders(plan: Plan) -> Iterator[Decoder]:
-    if native.is_loaded():
-        from undersong.model.decoding.native.decoder import native_decoder
+def _plan(model: LanguageModel) -> Plan | None:
+    config: Any = model.network.config
+    state = FAMILIES.get(config.model_type)
+    return None if state is None else state(model)
 
-        if (found := native_decoder(plan)) is not None:
-            yield found
-    yield PlainDecoder(plan)
+
+def _native(stated: Plan) -> Decoder | None:
+    if not native.is_loaded():
+        return None
+    from undersong.model.decoding.native.decoder import native_decoder
+
+    return native_decoder(stated)
 
 
 def is_light(model: LanguageModel) -> bool:
-    """Whether what several threads could share is little beside waking them. Embeddings are looked up."""
+    """Whether one thread computes with it as fast as several. Embeddings are looked up."""
     linear = (each for each in model.network.modules() if isinstance(each, nn.Linear | Conv1D | PackedLinear))
-    return model.device.type == "cpu" and sum(4 * each.weight.numel() for each in linear) <= LIGHT
+    return model.device.type == "cpu" and plan.is_light(linear)
 
 
 def _proved(model: LanguageModel, decoder: Decoder) -> bool:
-    """Whether the tokens after a prefix come out as the network has them, in two rows at once."""
+    """Whether the tokens after a prefix come out as the network has them, in so many rows that kernels take four at
+    once, two and one. What only shows further on (sliding windows) is left to tests."""
     from transformers.cache_utils import DynamicCache
 
     ids = [token % model.vocab_size for token in _PROBE]
     cache: Any = DynamicCache()
     expected = model.logits(model.tensor([ids]), cache)[0, _PROBE_PREFIX:]
     held = [(layer.keys[:, :, :_PROBE_PREFIX], layer.values[:, :, :_PROBE_PREFIX]) for layer in cache.layers]
-    rows = decoder.rows(held, _PROBE_PREFIX, 2)
+    rows = decoder.rows(held, _PROBE_PREFIX, _PROBE_ROWS)
     none = Steering(model, ())
-    fed = (model.tensor([[token] * 2])[0] for token in ids[_PROBE_PREFIX:])
+    fed = (model.tensor([[token] * _PROBE_ROWS])[0] for token in ids[_PROBE_PREFIX:])
     found = [logits for token in fed for logits in decoder.step([Part(token, rows, none)])]
     return all(_alike(model, logits, right) for logits, right in zip(found, expected, strict=True))
 

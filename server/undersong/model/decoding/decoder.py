@@ -46,7 +46,7 @@ class Part:
 
 class Decoder(Protocol):
     @property
-    def is_light(self) -> bool:
+    def on_one_thread(self) -> bool:
         """Whether one thread decodes as fast as several."""
         ...
 

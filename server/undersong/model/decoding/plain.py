@@ -33,7 +33,7 @@ class PlainDecoder:
     """1. embed the tokens 2. of each block: norm, queries, keys and values, attention (attention.py), what it adds;
     norm, MLP, what it adds 3. final norm, logits."""
 
-    is_light = False
+    on_one_thread = False
     nbytes = 0
 
     def __init__(self, plan: Plan) -> None:

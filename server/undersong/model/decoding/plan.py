@@ -6,11 +6,12 @@ by torch for any device and type (plain.py), by compiled kernels for float32 on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 LIGHT = 64 << 20
 """Bytes of float32 weights: up to here one thread decodes as fast as several."""
@@ -71,6 +72,21 @@ class Plan:
     softcap: float | None = None
     cap: float | None = None
     side_by_side: bool = False
+
+
+def linear_modules(plan: Plan) -> list[nn.Module]:
+    """All that multiplies by weights, the head among them."""
+    return [plan.head, *(each for block in plan.blocks for each in (*block.project, block.out, *block.up, block.down))]
+
+
+def shape_of(module: Any) -> tuple[int, int]:
+    """(d_out, d_in) of a linear module; its weights may be packed and are not unpacked for that."""
+    return (module.nf, module.nx) if isinstance(module, Conv1D) else (module.out_features, module.in_features)
+
+
+def is_light(modules: Iterable[nn.Module]) -> bool:
+    """Whether what several threads could share is little beside waking them."""
+    return sum(4 * d_out * d_in for d_out, d_in in map(shape_of, modules)) <= LIGHT
 
 
 def rms_norm(module: Any, plus_one: bool = False) -> Norm:

@@ -21,7 +21,7 @@ from undersong.model.decoding.native import kernels
 from undersong.model.decoding.native import tables as t
 from undersong.model.decoding.native.rows import NativeRows
 from undersong.model.decoding.plain import embedded
-from undersong.model.decoding.plan import LIGHT, Plan
+from undersong.model.decoding.plan import Plan, is_light, linear_modules, shape_of
 from undersong.model.decoding.rotations import Rotations
 from undersong.packed import is_exact
 
@@ -36,19 +36,20 @@ def native_decoder(plan: Plan) -> NativeDecoder | None:
     """None where the kernels do not compute this plan: another device or type, another activation."""
     if plan.tokens.device.type != "cpu" or plan.tokens.dtype != torch.float32:
         return None
-    is_light = _is_light(plan) and all(is_exact(t.parts_of(module)[0]) for module in _modules(plan))
-    found = t.tables(plan, multiplies=is_light)
-    return None if found is None else NativeDecoder(plan, found, is_light)
+    weights = [t.parts_of(module)[0] for module in linear_modules(plan)] if is_light(linear_modules(plan)) else []
+    multiplies = bool(weights) and all(map(is_exact, weights))
+    found = t.tables(plan, multiplies)
+    return None if found is None else NativeDecoder(plan, found, multiplies)
 
 
 class NativeDecoder:
-    def __init__(self, plan: Plan, tables: t.Tables, is_light: bool) -> None:
-        self.is_light = is_light
+    def __init__(self, plan: Plan, tables: t.Tables, multiplies: bool) -> None:
+        self.on_one_thread = self._multiplies = multiplies
         self.nbytes = tables.nbytes
         self._plan, self._tables = plan, tables
         self._rotations = None if plan.rotary is None else Rotations(plan.rotary, plan.tokens)
-        self._turning = 0 if self._rotations is None else self._rotations[0][0].shape[0]
-        self._buffers = lru_cache(maxsize=8)(lambda rows: _Buffers(plan, rows, self._turning))
+        turning = 0 if self._rotations is None else self._rotations[0][0].shape[0]
+        self._buffers = lru_cache(maxsize=8)(lambda rows: _Buffers(plan, rows, turning))
         self._scores = np.empty(0, np.float32)
 
     def rows(self, prefix: Sequence[Held], n: int, count: int) -> NativeRows:
@@ -98,12 +99,12 @@ class NativeDecoder:
 
     def _logits(self, buffers: _Buffers, count: int) -> Tensor:
         plan, tables = self._plan, self._tables
-        logits = torch.empty((count, t.shape_of(plan.head)[0]) if self.is_light else (0, 0))
+        logits = torch.empty((count, shape_of(plan.head)[0]) if self._multiplies else (0, 0))
         kernels.finish(
-            tables.dims, tables.reals, tables.small, buffers.arrays["hidden"], buffers.arrays["normal"], logits.numpy(),
-            self.is_light,
+            tables.dims, tables.reals, tables.small, buffers.hidden.numpy(), buffers.normal.numpy(), logits.numpy(),
+            self._multiplies,
         )  # fmt: skip
-        if not self.is_light:
+        if not self._multiplies:
             logits = _called(plan.head)(buffers.normal)
         return logits if plan.cap is None else torch.tanh(logits / plan.cap) * plan.cap
 
@@ -122,7 +123,10 @@ class _Buffers:
         self.hidden, self.normal, self.second = made(d), made(d), made(d)
         self.projected, self.found = made(projected), made(plan.n_heads * plan.d_head)
         self.inner, self.acted = made(inner), made(plan.d_mlp)
-        self.arrays = {name: value.numpy() for name, value in vars(self).items()}
+        named = (self.cosines, self.sines, self.hidden, self.normal, self.second, self.projected, self.found,
+                 self.inner, self.acted)  # fmt: skip
+        self.arrays = tuple(each.numpy() for each in named)
+        """In the order of `kernels.run`."""
 
 
 class _Pass:
@@ -131,18 +135,18 @@ class _Pass:
     def __init__(self, decoder: NativeDecoder, buffers: _Buffers, lines: t.Ints) -> None:
         self.buffers = buffers
         self._at = 0
-        self._is_light = decoder.is_light
+        self._multiplies = decoder.on_one_thread
         self._blocks = decoder._plan.blocks
         tables = decoder._tables
         self._given: tuple[Any, ...] = (
-            tables.dims, tables.reals, tables.small, tables.blocks, lines, *buffers.arrays.values(), decoder._scores,
+            tables.dims, tables.reals, tables.small, tables.blocks, lines, *buffers.arrays, decoder._scores,
         )  # fmt: skip
 
     def upto(self, piece: int) -> None:
         """All pieces before that one that were not computed yet."""
-        if self._is_light and piece > self._at:
+        if self._multiplies and piece > self._at:
             _run(*self._given, self._at, piece, True)
-        elif not self._is_light:
+        elif not self._multiplies:
             for number in range(self._at, piece):
                 self._computed(*divmod(number, kernels.PIECES))
         self._at = max(piece, self._at)
@@ -175,11 +179,3 @@ def _products(modules: Sequence[nn.Module], x: Tensor, out: Tensor) -> None:
 def _called(module: nn.Module) -> Callable[[Tensor], Tensor]:
     # Without what torch does around a module's forward.
     return cast(Any, module).forward
-
-
-def _modules(plan: Plan) -> list[nn.Module]:
-    return [plan.head, *(each for block in plan.blocks for each in (*block.project, block.out, *block.up, block.down))]
-
-
-def _is_light(plan: Plan) -> bool:
-    return sum(4 * d_out * d_in for d_out, d_in in map(t.shape_of, _modules(plan))) <= LIGHT

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import carray, njit  # pyright: ignore[reportPrivateImportUsage]
+from numba import carray, config, njit  # pyright: ignore[reportPrivateImportUsage]
 
 from undersong.model.decoding.native import tables as t
 from undersong.model.decoding.native.tiles import (
@@ -35,6 +35,11 @@ _AT_ONCE = 1 << 16
 """Numbers of the input that a product passes over for each few outputs: they stay in the cache."""
 
 _Float = np.float32
+_LOOSE = {"reassoc", "contract", "arcp", "nsz"}
+"""What LLVM may do to sums and products. Not that it may take for granted that all numbers are finite: a model's NaN
+must arrive where it is looked for."""
+_KEPT = bool(config.CACHE_DIR)  # pyright: ignore[reportAttributeAccessIssue]
+"""Whether there is a place for what is compiled (__init__.py)."""
 
 
 @njit(inline="always")
@@ -42,7 +47,7 @@ def _floats(address, n):
     return carray(floats_at(address), n)
 
 
-@njit(fastmath=True, inline="always")
+@njit(fastmath=_LOOSE, inline="always")
 def _exp(x):
     """Cephes' expf, which vectors can compute: error below 2 units in the last place."""
     x = min(max(x, _Float(-87.0)), _Float(88.0))
@@ -59,7 +64,7 @@ def _exp(x):
     return y * float_of(power)  # pyright: ignore[reportCallIssue]
 
 
-@njit(fastmath=True, inline="always")
+@njit(fastmath=_LOOSE, inline="always")
 def _tanh(x):
     return _Float(1) - _Float(2) / (_exp(_Float(2) * x) + _Float(1))
 
@@ -110,7 +115,7 @@ def _filled(y, small, bias, m):
             y[r, :m] = small[bias : bias + m]
 
 
-@njit(fastmath=True)
+@njit(fastmath=_LOOSE)
 def _normed(x, y, small, gain, bias, is_centred, eps):
     d = x.shape[1]
     for r in range(x.shape[0]):
@@ -135,7 +140,7 @@ def _normed(x, y, small, gain, bias, is_centred, eps):
                 b[i] = (a[i] - mean) * by * g[i] + c[i]
 
 
-@njit(fastmath=True)
+@njit(fastmath=_LOOSE)
 def _head_made(head, small, gain, eps, cosines, sines):
     """A query's or a key's norm, where it has one, and its position."""
     if gain >= 0:
@@ -162,7 +167,7 @@ def _scored(query, keys, out, n, width):
         float_1x1(keys + 4 * i * width, query, out + 4 * i, width, width, n)
 
 
-@njit(fastmath=True)
+@njit(fastmath=_LOOSE)
 def _shared_out(scores, n, scale, softcap):
     """scores [n] become shares that add up to 1."""
     highest = _Float(-3e38)
@@ -181,7 +186,7 @@ def _shared_out(scores, n, scale, softcap):
         scores[i] *= by
 
 
-@njit(fastmath=True)
+@njit(fastmath=_LOOSE)
 def _gathered(shares, values, n, out):
     """out [width] += shares [n] @ values [n, width], whose address is given."""
     width = out.shape[0]
@@ -235,7 +240,7 @@ def _attended(dims, reals, small, block, layer, rows, projected, found, cosines,
                 _gathered(scores[n_shared:], held[t.OWN_VALUES] + own_from, n_own, out)
 
 
-@njit(fastmath=True)
+@njit(fastmath=_LOOSE)
 def _activated(inner, acted, kind):
     """acted [rows, m] of inner [rows, m] or, gate and up side by side, [rows, 2 m]"""
     m = acted.shape[1]
@@ -262,7 +267,7 @@ def _activated(inner, acted, kind):
 
 
 @njit
-def _onto(hidden, made, small, block, norm, is_centred, eps):
+def _onto(hidden, made, small, norm, is_centred, eps):
     if norm >= 0:
         _normed(made, made, small, norm, -1, is_centred, eps)
     for r in range(hidden.shape[0]):
@@ -278,7 +283,7 @@ _TABLE = "int64[:, ::1]"
     f"void(int64[::1], float32[::1], float32[::1], {_TABLE}, {_TABLE}, {', '.join([_MATRIX] * 9)}, float32[::1],"
     " int64, int64, boolean)",
     nogil=True,
-    cache=True,
+    cache=_KEPT,
 )
 def run(
     dims, reals, small, blocks, rows, cosines, sines, hidden, normal, second, projected, found, inner, acted,
@@ -306,7 +311,7 @@ def run(
             _filled(normal, small, block[t.OUT_BIAS], d)
             _add_product(block[t.OUT], found, normal, found.shape[1], d)
         elif piece == 4:
-            _onto(hidden, normal, small, block, block[t.OUT_NORM], is_centred, eps)
+            _onto(hidden, normal, small, block[t.OUT_NORM], is_centred, eps)
         elif piece == 5:
             if dims[t.SIDE_BY_SIDE] == 0:
                 _normed(hidden, second, small, block[t.MLP_NORM], block[t.MLP_NORM_BIAS], is_centred, eps)
@@ -319,10 +324,10 @@ def run(
             _filled(normal, small, block[t.DOWN_BIAS], d)
             _add_product(block[t.DOWN], acted, normal, acted.shape[1], d)
         elif piece == 9:
-            _onto(hidden, normal, small, block, block[t.DOWN_NORM], is_centred, eps)
+            _onto(hidden, normal, small, block[t.DOWN_NORM], is_centred, eps)
 
 
-@njit(f"void(int64[::1], float32[::1], float32[::1], {', '.join([_MATRIX] * 3)}, boolean)", nogil=True, cache=True)
+@njit(f"void(int64[::1], float32[::1], float32[::1], {', '.join([_MATRIX] * 3)}, boolean)", nogil=True, cache=_KEPT)
 def finish(dims, reals, small, hidden, normal, logits, multiplies):
     """logits [rows, vocab] of the stream after all blocks; without `multiplies` its norm alone, in `normal`."""
     is_centred = dims[t.CENTRED] == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -58,27 +58,24 @@ class Tables:
 
 def tables(plan: Plan, multiplies: bool) -> Tables | None:
     """None where the kernels do not compute this. `multiplies`: they compute the products, too."""
+    return _Maker(multiplies).made(plan) if has_functions(plan) else None
+
+
+def has_functions(plan: Plan) -> bool:
+    """Whether the kernels have all that it takes: its activation, one eps for all norms, biases in all of a group."""
     eps = {plan.norm.eps}
     for block in plan.blocks:
         norms = (block.norm, block.mlp_norm, block.q_norm, block.k_norm, block.out_norm, block.down_norm)
         eps |= {norm.eps for norm in norms if norm is not None}
-    if plan.activation_name not in ACTIVATIONS or len(eps) > 1:
-        return None
-    return _Maker(multiplies).made(plan)
+    groups = [group for block in plan.blocks for group in (block.project, block.up)]
+    alike = all(len({cast(Any, module).bias is None for module in group}) == 1 for group in groups)
+    return plan.activation_name in ACTIVATIONS and len(eps) == 1 and alike
 
 
 def parts_of(module: nn.Module) -> tuple[Tensor, Tensor | None]:
     """(weight [d_out, d_in], bias) of a linear module."""
     linear: Any = module
     return (linear.weight.T if isinstance(module, Conv1D) else linear.weight), linear.bias
-
-
-def shape_of(module: nn.Module) -> tuple[int, int]:
-    """(d_out, d_in) of a linear module."""
-    linear: Any = module
-    if isinstance(module, Conv1D):
-        return linear.nf, linear.nx
-    return linear.out_features, linear.in_features
 
 
 class _Maker:
