@@ -135,6 +135,10 @@ class Steering:
         """Whether it reads or writes anything in that block, before it or after it."""
         return layer in self._layers
 
+    def acts_at(self, point: HookPoint) -> bool:
+        """Whether it reads or writes anything there."""
+        return point in self._points
+
     def passes(self, point: HookPoint, stream: Tensor) -> Tensor:
         """What goes on from `point` of what comes there [rows, n, d_model], for whoever runs the blocks himself: called
         at every point of the stream in the order in which a token passes them."""

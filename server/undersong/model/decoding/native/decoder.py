@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from undersong.hook_points import HookPoint
+from undersong.hook_points import HookPoint, Site
 from undersong.model.decoding.decoder import Held, Part
 from undersong.model.decoding.native import kernels
 from undersong.model.decoding.native import tables as t
@@ -28,8 +28,8 @@ from undersong.packed import is_exact
 # numba makes of a function what type checkers cannot follow.
 _run: Any = kernels.run
 
-_MIDDLE = 5
-"""Pieces of a block before the stream between attention and MLP."""
+_STREAM: tuple[tuple[Site, int], ...] = (("resid_pre", 0), ("resid_mid", 5), ("resid_post", kernels.PIECES))
+"""Where the stream is steered, and after how many pieces of a block."""
 
 
 def native_decoder(plan: Plan) -> NativeDecoder | None:
@@ -80,21 +80,15 @@ class NativeDecoder:
 
     def _through_blocks(self, through: _Pass, parts: Sequence[Part], bounds: Sequence[int]) -> None:
         n = len(self._plan.blocks)
-
-        def steer(layer: int, site: Any) -> None:
-            point, hidden = HookPoint(layer, site), through.buffers.hidden
-            for part, (first, last) in zip(parts, pairwise(bounds), strict=True):
-                # A copy: what is read here is kept until it is needed at another place.
-                hidden[first:last] = part.steering.passes(point, hidden[first:last, None].clone())[:, 0]
-
         for layer in [layer for layer in range(n) if any(part.steering.acts_in(layer) for part in parts)]:
-            through.upto(kernels.PIECES * layer)
-            steer(layer, "resid_pre")
-            if not self._plan.side_by_side:
-                through.upto(kernels.PIECES * layer + _MIDDLE)
-                steer(layer, "resid_mid")
-            through.upto(kernels.PIECES * (layer + 1))
-            steer(layer, "resid_post")
+            for site, pieces in _STREAM:
+                point, hidden = HookPoint(layer, site), through.buffers.hidden
+                acting = [each for each in zip(parts, pairwise(bounds), strict=True) if each[0].steering.acts_at(point)]
+                if acting:
+                    through.upto(kernels.PIECES * layer + pieces)
+                for part, (first, last) in acting:
+                    # A copy: what is read here is kept until it is needed at another place.
+                    hidden[first:last] = part.steering.passes(point, hidden[first:last, None].clone())[:, 0]
         through.upto(kernels.PIECES * n)
 
     def _logits(self, buffers: _Buffers, count: int) -> Tensor:
