@@ -53,6 +53,16 @@ with lean():
     assert torch._dynamo.__file__
 assert torch._dynamo.__file__
 """
+SUBMODULE = """
+import sys
+from undersong.engine.importing import lean
+with lean():
+    import torch
+    assert not hasattr(torch._dynamo, "__file__")
+    from torch._dynamo.utils import warn_once
+    assert sys.modules["torch._dynamo"].__file__ and torch._dynamo.utils.warn_once is warn_once
+assert all(type(finder).__module__ != "undersong.engine.importing" for finder in sys.meta_path)
+"""
 
 
 def run(code: str, *arguments: str) -> None:
@@ -66,6 +76,11 @@ def test_a_model_is_loaded_without_the_compiler_which_is_there_afterwards(weight
 
 def test_what_a_stand_in_does_not_have_brings_the_real_one():
     run(ASKING)
+
+
+def test_whoever_imports_a_module_of_it_gets_the_real_one():
+    """torchao does, which transformers imports where it is installed."""
+    run(SUBMODULE)
 
 
 def test_where_torchrun_started_us_nothing_is_left_out(monkeypatch):

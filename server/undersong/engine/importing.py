@@ -5,7 +5,7 @@ Nearly half of what importing transformers' models takes is spent on what such a
 alone by it, and tensors spread over machines (`torch.distributed.tensor`), of which it only asks whether it has one.
 Inside `lean()`
 
-- `torch._dynamo` is a stand-in whose markers mark nothing; any other name that is asked of it brings the real one;
+- `torch._dynamo` is a stand-in whose markers mark nothing; any other name or module asked of it brings the real one;
 - torch says that it was built without `torch.distributed`, as some builds are, which transformers provides for;
 - torch does not ask its symbolic shapes whether what it checks and what is true is true.
 
@@ -19,6 +19,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, ClassVar
@@ -52,9 +54,12 @@ def lean() -> Iterator[None]:
     sys.modules[COMPILER] = compiler
     sys.modules[WRAPPING] = _Wrapping(WRAPPING)
     torch._dynamo = compiler
+    finder = _Finder()
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
+        sys.meta_path.remove(finder)
         torch.distributed.is_available, torch._check_with = spread, check
         _withdraw()
 
@@ -90,6 +95,16 @@ class _Wrapping(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         return _asked(WRAPPING, name)
+
+
+class _Finder(MetaPathFinder):
+    """Brings the real one where somebody imports a module of it, as torchao does."""
+
+    def find_spec(self, fullname: str, path: object, target: ModuleType | None = None) -> ModuleSpec | None:
+        if not fullname.startswith(f"{COMPILER}.") or not isinstance(sys.modules.get(COMPILER), _Compiler):
+            return None
+        _withdraw()
+        return PathFinder.find_spec(fullname, import_module(COMPILER).__path__)
 
 
 def _same(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,13 +21,15 @@ from undersong.model.decoding.native import kernels
 from undersong.model.decoding.native import tables as t
 from undersong.model.decoding.native.rows import NativeRows
 from undersong.model.decoding.plain import embedded
-from undersong.model.decoding.plan import Plan, is_light, linear_modules, shape_of
+from undersong.model.decoding.plan import BlockPlan, Plan, is_light, linear_modules, shape_of
 from undersong.model.decoding.rotations import Rotations
 from undersong.packed import is_exact
 
 # numba makes of a function what type checkers cannot follow.
 _run: Any = kernels.run
 
+_PRODUCTS = (1, 3, 6, 8)
+"""Pieces of a block that multiply."""
 _STREAM: tuple[tuple[Site, int], ...] = (("resid_pre", 0), ("resid_mid", 5), ("resid_post", kernels.PIECES))
 """Where the stream is steered, and after how many pieces of a block."""
 
@@ -138,27 +140,32 @@ class _Pass:
 
     def upto(self, piece: int) -> None:
         """All pieces before that one that were not computed yet."""
-        if self._multiplies and piece > self._at:
-            _run(*self._given, self._at, piece, True)
-        elif not self._multiplies:
-            for number in range(self._at, piece):
-                self._computed(*divmod(number, kernels.PIECES))
-        self._at = max(piece, self._at)
+        if self._multiplies:
+            self._kernels(piece, True)
+        for number in range(self._at, piece):
+            layer, kind = divmod(number, kernels.PIECES)
+            if kind in _PRODUCTS:
+                self._kernels(number, False)
+                self._product(self._blocks[layer], kind)
+                self._at = number + 1
+        self._kernels(piece, False)
 
-    def _computed(self, layer: int, piece: int) -> None:
-        block, buffers = self._blocks[layer], self.buffers
-        match piece:
+    def _kernels(self, piece: int, multiplies: bool) -> None:
+        if piece > self._at:
+            _run(*self._given, self._at, piece, multiplies)
+            self._at = piece
+
+    def _product(self, block: BlockPlan, kind: int) -> None:
+        buffers = self.buffers
+        match kind:
             case 1:
                 _products(block.project, buffers.normal, buffers.projected)
             case 3:
                 _products((block.out,), buffers.found, buffers.normal)
             case 6:
                 _products(block.up, buffers.second, buffers.inner)
-            case 8:
-                _products((block.down,), buffers.acted, buffers.normal)
             case _:
-                number = kernels.PIECES * layer + piece
-                _run(*self._given, number, number + 1, False)
+                _products((block.down,), buffers.acted, buffers.normal)
 
 
 def _products(modules: Sequence[nn.Module], x: Tensor, out: Tensor) -> None:
