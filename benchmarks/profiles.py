@@ -112,10 +112,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     settings = {"words": arguments.words, "keystrokes": arguments.keystrokes, "tokens": arguments.tokens}
+    threads = torch.get_num_threads()
     with own_folders():
         content: dict[str, Any] = {"keystroke": keystrokes(arguments.words, arguments.keystrokes), "token": {}}
+    # The engine took one for the default model.
+    torch.set_num_threads(threads)
     for name in arguments.models:
-        job = Job.read(prepare(name, arguments.work, torch.get_num_threads(), precisions=()))
+        job = Job.read(prepare(name, arguments.work, threads, precisions=()))
         model = Model(job, "float16")
         content["token"][name] = {str(rows): tokens(model, rows, arguments.tokens) for rows in (1, 8)}
     for title, each in [("keystroke", content["keystroke"]), *(
