@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tests.support.tiny_models import write_sae
 from undersong.packed import can_pack
 from undersong.sae import active, base
 from undersong.sae.active import Active, above, joined, nonzero, top
 from undersong.sae.architectures import ARCHITECTURES
 from undersong.sae.base import SAE
 from undersong.sae.config import SAEConfig
+from undersong.sae.load import load_sae
 
 D_IN, D_SAE, K = 24, 128, 8
 KINDS = ["normal", "with ties", "all zero", "none above zero", "mixed"]
@@ -182,3 +186,22 @@ def test_weights_that_float16_does_not_hold_are_widened() -> None:
     expected = (x - weights["b_dec"]) @ weights["W_enc"].float() + weights["b_enc"]
     torch.testing.assert_close(large.encode(x), expected.relu())
     assert torch.equal(large.encode_sparse(x).dense(), large.encode(x))
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux says what is mapped from which file")
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16, torch.float32])
+def test_decoder_rows_stay_in_their_file_until_they_are_needed(tmp_path: Path, stored: torch.dtype) -> None:
+    path = write_sae(tmp_path) / "sae_weights.safetensors"
+    save_file({name: tensor.to(stored) for name, tensor in load_file(path).items()}, path)
+    sae = load_sae(tmp_path)
+    assert str(path) in mapped_at(sae._decoder.data_ptr())
+    assert str(path) not in mapped_at(sae._decoder.clone().data_ptr())
+
+
+def mapped_at(address: int) -> str:
+    """What is mapped there, as the system says."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        first, last = (int(end, 16) for end in line.split()[0].split("-"))
+        if first <= address < last:
+            return line
+    return ""
