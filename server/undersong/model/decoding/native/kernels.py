@@ -11,6 +11,7 @@ matrices float16; `small` holds all norms and biases behind one another, and tab
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import carray, config, njit  # pyright: ignore[reportPrivateImportUsage]
@@ -21,6 +22,8 @@ from undersong.model.decoding.native.tiles import (
     float_1x8,
     float_of,
     floats_at,
+    gather_1,
+    gather_4,
     half_1x1,
     half_1x8,
     half_2x1,
@@ -35,9 +38,9 @@ _AT_ONCE = 1 << 16
 """Numbers of the input that a product passes over for each few outputs: they stay in the cache."""
 
 _Float = np.float32
-_LOOSE = {"reassoc", "contract", "arcp", "nsz"}
-"""What LLVM may do to sums and products. Not that it may take for granted that all numbers are finite: a model's NaN
-must arrive where it is looked for."""
+_LOOSELY: dict[str, Any] = {"fastmath": {"reassoc", "contract", "arcp", "nsz"}, "error_model": "numpy"}
+"""What LLVM may do to sums and products; a division by 0 is not looked for, which would keep loops from being vectors.
+Not that all numbers may be taken for finite: a model's NaN must arrive where it is looked for."""
 _KEPT = bool(config.CACHE_DIR)  # pyright: ignore[reportAttributeAccessIssue]
 """Whether there is a place for what is compiled (__init__.py)."""
 
@@ -47,7 +50,7 @@ def _floats(address, n):
     return carray(floats_at(address), n)
 
 
-@njit(fastmath=_LOOSE, inline="always")
+@njit(**_LOOSELY, inline="always")
 def _exp(x):
     """Cephes' expf, which vectors can compute: error below 2 units in the last place."""
     x = min(max(x, _Float(-87.0)), _Float(88.0))
@@ -64,7 +67,7 @@ def _exp(x):
     return y * float_of(power)  # pyright: ignore[reportCallIssue]
 
 
-@njit(fastmath=_LOOSE, inline="always")
+@njit(**_LOOSELY, inline="always")
 def _tanh(x):
     return _Float(1) - _Float(2) / (_exp(_Float(2) * x) + _Float(1))
 
@@ -115,7 +118,7 @@ def _filled(y, small, bias, m):
             y[r, :m] = small[bias : bias + m]
 
 
-@njit(fastmath=_LOOSE)
+@njit(**_LOOSELY)
 def _normed(x, y, small, gain, bias, is_centred, eps):
     d = x.shape[1]
     for r in range(x.shape[0]):
@@ -140,7 +143,7 @@ def _normed(x, y, small, gain, bias, is_centred, eps):
                 b[i] = (a[i] - mean) * by * g[i] + c[i]
 
 
-@njit(fastmath=_LOOSE)
+@njit(**_LOOSELY)
 def _head_made(head, small, gain, eps, cosines, sines):
     """A query's or a key's norm, where it has one, and its position."""
     if gain >= 0:
@@ -167,7 +170,7 @@ def _scored(query, keys, out, n, width):
         float_1x1(keys + 4 * i * width, query, out + 4 * i, width, width, n)
 
 
-@njit(fastmath=_LOOSE)
+@njit(**_LOOSELY)
 def _shared_out(scores, n, scale, softcap):
     """scores [n] become shares that add up to 1."""
     highest = _Float(-3e38)
@@ -186,16 +189,21 @@ def _shared_out(scores, n, scale, softcap):
         scores[i] *= by
 
 
-@njit(fastmath=_LOOSE)
+@njit(**_LOOSELY)
 def _gathered(shares, values, n, out):
-    """out [width] += shares [n] @ values [n, width], whose address is given."""
+    """out [width] += shares [n] @ values [n, width]; shares and values are addresses."""
     width = out.shape[0]
-    read = _floats(values, n * width)
-    for i in range(n):
-        share = shares[i]
-        value = read[i * width : (i + 1) * width]
-        for k in range(width):
-            out[k] += share * value[k]
+    out_at = out.ctypes.data
+    fours, whole = width // 32 * 32, width // 8 * 8
+    for k in range(0, fours, 32):
+        gather_4(shares, values + 4 * k, out_at + 4 * k, n, width)
+    for k in range(fours, whole, 8):
+        gather_1(shares, values + 4 * k, out_at + 4 * k, n, width)
+    if whole < width:
+        share, read = _floats(shares, n), _floats(values, n * width)
+        for i in range(n):
+            for k in range(whole, width):
+                out[k] += share[i] * read[i * width + k]
 
 
 @njit
@@ -236,11 +244,11 @@ def _attended(dims, reals, small, block, layer, rows, projected, found, cosines,
                 _shared_out(scores, n_shared + n_own, reals[t.SCALE], reals[t.SOFTCAP])
                 out = found[r, h * width : (h + 1) * width]
                 out[:] = 0
-                _gathered(scores, held[t.VALUES] + shared_from, n_shared, out)
-                _gathered(scores[n_shared:], held[t.OWN_VALUES] + own_from, n_own, out)
+                _gathered(scores.ctypes.data, held[t.VALUES] + shared_from, n_shared, out)
+                _gathered(scores.ctypes.data + 4 * n_shared, held[t.OWN_VALUES] + own_from, n_own, out)
 
 
-@njit(fastmath=_LOOSE)
+@njit(**_LOOSELY)
 def _activated(inner, acted, kind):
     """acted [rows, m] of inner [rows, m] or, gate and up side by side, [rows, 2 m]"""
     m = acted.shape[1]

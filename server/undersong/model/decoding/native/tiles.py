@@ -116,6 +116,52 @@ half_1x8, half_1x1, half_2x4, half_2x1, half_4x3, half_4x1 = (
 float_1x8, float_1x1 = (_tile(1, outs, _FLOAT) for outs in (8, 1))
 
 
+def _gather(vectors: int) -> Any:
+    """(shares, values, out, n, width), addresses and counts: so many vectors of `out` [width] += shares [n] @ their
+    columns of values [n, width], all float32."""
+
+    def build(context: Any, b: Any, _signature: Any, arguments: Sequence[Any]) -> Any:
+        shares, values, out, n, width = arguments
+        shares = b.inttoptr(shares, _FLOAT.as_pointer())
+        columns = [
+            b.gep(b.inttoptr(base, _FLOAT.as_pointer()), [ir.Constant(_INT, _LANES * vector)])
+            for base in (values, out)
+            for vector in range(vectors)
+        ]
+        columns, places = columns[:vectors], columns[vectors:]
+        fma = cgutils.get_or_insert_function(
+            b.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fma.v{_LANES}f32"
+        )
+
+        def loaded(place: Any) -> Any:
+            return b.load(b.bitcast(place, _VECTOR.as_pointer()), align=4)
+
+        def added(i: Any, sums: Sequence[Any]) -> list[Any]:
+            first = b.insert_element(
+                ir.Constant(_VECTOR, ir.Undefined), b.load(b.gep(shares, [i])), ir.Constant(ir.IntType(32), 0)
+            )
+            share = b.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES))
+            row = b.mul(i, width)
+            return [
+                b.call(fma, [share, loaded(b.gep(column, [row])), each])
+                for column, each in zip(columns, sums, strict=True)
+            ]
+
+        sums = _Loop(b, 1, _VECTOR)(ir.Constant(_INT, 0), n, [loaded(place) for place in places], added)
+        for place, each in zip(places, sums, strict=True):
+            b.store(each, b.bitcast(place, _VECTOR.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def gather(typing: Any, shares: Any, values: Any, out: Any, n: Any, width: Any) -> Any:
+        return types.void(*[types.int64] * 5), build
+
+    return gather
+
+
+gather_4, gather_1 = _gather(4), _gather(1)
+
+
 @intrinsic
 def float_of(typing: Any, bits: Any) -> Any:
     """The float32 of these bits (int32)."""
