@@ -23,7 +23,7 @@ _CHUNK = 1 << 26
 # The same where only the active features are answered: few enough that the next pass over them finds them in a cache
 # or in memory already in use, many enough rows for a fast product.
 _SPARSE_CHUNK = 1 << 23
-_FEWEST_ROWS = 64
+_FEWEST_ROWS = 256
 
 # sae_lens adds it to the standard deviation (saes/sae.py).
 _LAYER_NORM_EPS = 1e-5
